@@ -1,0 +1,1 @@
+"""The doors: one package per deployed function; none knows another."""

@@ -1,0 +1,1 @@
+"""The resource server: accepts our access tokens and serves tools over MCP."""

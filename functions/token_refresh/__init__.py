@@ -1,0 +1,1 @@
+"""The schedule that refreshes upstream pairs before they expire."""

@@ -1,0 +1,1 @@
+"""A stand-in for a Drupal site with Simple OAuth and JSON-RPC."""

@@ -1,0 +1,1 @@
+"""A small Lambda: the Runtime API and Function URLs."""

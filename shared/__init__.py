@@ -1,0 +1,1 @@
+"""The rooms that the functions share; see docs/map.md."""

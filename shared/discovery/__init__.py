@@ -1,0 +1,1 @@
+"""The metadata documents that both web doors serve, without any dependency."""

@@ -1,0 +1,30 @@
+"""The permissions that a person can give to a client, in the words of the consent page."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """Every scope of ours; Drupal's own scopes are a setting and never seen by clients."""
+
+    SEARCH = "tutorial:search"
+    READ = "tutorial:read"
+
+
+SCOPE_TEXTS: dict[Scope, str] = {
+    Scope.SEARCH: "Search tutorials on your behalf",
+    Scope.READ: "Read tutorials that your account can read",
+}
+
+SCOPES_OFFERED: tuple[str, ...] = tuple(scope.value for scope in Scope)
+
+
+def granted_scopes(requested: Iterable[str]) -> tuple[str, ...]:
+    """The scopes to grant: what was asked and is known, or everything when nothing known was.
+
+    Unknown scopes are dropped, not refused: several clients always ask for ``openid email
+    profile`` or ``offline_access``, which mean nothing here.
+    """
+    asked = set(requested)
+    known = tuple(scope for scope in SCOPES_OFFERED if scope in asked)
+    return known or SCOPES_OFFERED

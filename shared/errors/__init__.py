@@ -1,0 +1,1 @@
+"""Exceptions, the error catalogue, and its translation into what each protocol sends."""

@@ -1,0 +1,1 @@
+"""Logs, metrics, spans and crash reports, with redaction before anything leaves."""

@@ -1,0 +1,247 @@
+"""Everything that can be configured: frozen groups, read from the environment, nowhere else.
+
+A composition root asks for its own class once, at start; a missing or malformed setting stops the
+start with every such name at once. The name of a setting is the upper-case name of its field.
+Values of secrets are never part of the message.
+"""
+
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+
+class Stage(StrEnum):
+    """Where a process runs; one stage never reads what another has sealed or issued."""
+
+    LOCAL = "local"
+    DEV = "dev"
+    STAGING = "staging"
+    PROD = "prod"
+
+
+class SettingsError(Exception):
+    """Settings are missing or malformed; the message names each, and no value."""
+
+
+def _origin(value: object) -> str:
+    """An absolute http(s) URL kept as the very string given: issuers are compared byte for byte."""
+    url = TypeAdapter(HttpUrl).validate_python(value)
+    text = str(value)
+    if url.query or url.fragment or url.username or text.endswith("/"):
+        raise ValueError("must have no query, fragment, user or trailing slash")
+    return text
+
+
+def _words(value: object) -> object:
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
+UrlText = Annotated[str, BeforeValidator(_origin)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    stage: Stage = Field(description="local, dev, staging or prod.")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read this group's settings.
+
+        Raises:
+            SettingsError: naming every setting that is missing or malformed.
+        """
+        source = os.environ if environment is None else environment
+        given = {
+            name: source[name.upper()] for name in cls.model_fields if source.get(name.upper())
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            problems = sorted(
+                f"{'.'.join(str(part) for part in item['loc']).upper() or 'settings'}: {item['msg']}"
+                for item in error.errors(include_input=False, include_url=False)
+            )
+            raise SettingsError("; ".join(problems)) from None
+
+    def _require_https(self, *names: str) -> None:
+        if self.stage is Stage.LOCAL:
+            return
+        plain = [name.upper() for name in names if getattr(self, name).startswith("http://")]
+        if plain:
+            raise ValueError(f"https is required outside the local stage: {', '.join(plain)}")
+
+
+class ObservabilitySettings(_Group):
+    """Logs, metrics, traces and crash reports."""
+
+    log_level: str = Field(default="INFO", description="Least level that is logged.")
+    release: str = Field(default="unreleased", description="Version shown in logs and reports.")
+    sentry_dsn: SecretStr | None = Field(default=None, description="Empty: no crash reports.")
+    sentry_traces_sample_rate: float = Field(
+        default=0.0, ge=0, le=1, description="Share of invocations whose performance is reported."
+    )
+    trace_enabled: bool = Field(default=False, description="Send traces to X-Ray.")
+
+
+class OriginSettings(_Group):
+    """Our own public addresses."""
+
+    issuer_url: UrlText = Field(description="Issuer of the authorization server, exact string.")
+    mcp_url: UrlText = Field(description="The MCP endpoint: canonical resource identifier.")
+
+    @model_validator(mode="after")
+    def _secure_origins(self) -> Self:
+        self._require_https("issuer_url", "mcp_url")
+        return self
+
+
+class DatabaseSettings(_Group):
+    """Postgres."""
+
+    database_url: SecretStr = Field(description="libpq connection string of the function's role.")
+    database_connections_max: int = Field(
+        default=1, ge=1, le=50, description="Connections per process; 1 on Lambda."
+    )
+    database_connect_timeout_seconds: float = Field(
+        default=2.0, gt=0, description="Longest wait for a connection."
+    )
+    database_statement_timeout_seconds: float = Field(
+        default=3.0, gt=0, description="Longest wait for one statement's answer."
+    )
+
+
+class VaultSettings(_Group):
+    """The key under which upstream tokens are sealed."""
+
+    kms_key_id: str = Field(description="Id, ARN or alias of the KMS key.")
+    kms_connect_timeout_seconds: float = Field(default=1.0, gt=0, description="Connect timeout.")
+    kms_read_timeout_seconds: float = Field(default=2.0, gt=0, description="Answer timeout.")
+    data_key_cache_seconds: int = Field(
+        default=300, ge=1, description="How long an opened data key stays in memory."
+    )
+
+
+class UpstreamSettings(_Group):
+    """The Drupal site."""
+
+    drupal_base_url: UrlText = Field(description="Origin of the Drupal site.")
+    drupal_client_id: str = Field(description="Our client id at the site.")
+    drupal_client_secret: SecretStr | None = Field(
+        default=None, description="Our client secret at the site; empty for a public client."
+    )
+    drupal_scopes: Words = Field(
+        default=("tutorial:read", "tutorial:search", "member"),
+        description="Scopes asked of the site at every sign-in, separated by spaces.",
+    )
+    drupal_search_method: str = Field(
+        default="dme_mcp.search_content", description="JSON-RPC method that searches."
+    )
+    drupal_read_method: str = Field(
+        default="tutorial.get", description="JSON-RPC method that returns one item by id."
+    )
+    drupal_connect_timeout_seconds: float = Field(default=1.0, gt=0, description="Connect timeout.")
+    drupal_rpc_timeout_seconds: float = Field(
+        default=8.0, gt=0, description="Longest wait for one JSON-RPC answer."
+    )
+    drupal_oauth_timeout_seconds: float = Field(
+        default=8.0, gt=0, description="Longest wait for one answer of the site's OAuth server."
+    )
+    drupal_answer_bytes_max: int = Field(
+        default=5_000_000, gt=0, description="Largest answer read from the site."
+    )
+
+    @model_validator(mode="after")
+    def _secure_upstream(self) -> Self:
+        self._require_https("drupal_base_url")
+        return self
+
+
+class SessionSettings(_Group):
+    """Lifetimes of what we issue."""
+
+    access_token_seconds: int = Field(default=28_800, gt=0, description="Life of an access token.")
+    refresh_token_sliding_seconds: int = Field(
+        default=2_592_000, gt=0, description="Life of a refresh token that is not used."
+    )
+    refresh_token_absolute_seconds: int = Field(
+        default=7_776_000, gt=0, description="Life of a session, however often it is refreshed."
+    )
+
+
+class RefreshSettings(_Group):
+    """Background refresh of upstream pairs."""
+
+    refresh_batch_max: int = Field(
+        default=100, gt=0, description="Most grants that one tick of the schedule refreshes."
+    )
+    refresh_concurrency_max: int = Field(
+        default=5, gt=0, description="Most refreshes under way at once in one process."
+    )
+
+
+class CleanupSettings(_Group):
+    """Retention."""
+
+    cleanup_batch_max: int = Field(
+        default=1_000, gt=0, description="Most rows that one retention statement deletes."
+    )
+
+
+class McpEndpointFunctionSettings(
+    ObservabilitySettings, OriginSettings, DatabaseSettings, VaultSettings, UpstreamSettings
+):
+    """All that functions/mcp_endpoint reads."""
+
+    request_body_bytes_max: int = Field(
+        default=1_000_000, gt=0, description="Largest request body accepted."
+    )
+
+
+class OAuthFunctionSettings(
+    ObservabilitySettings,
+    OriginSettings,
+    DatabaseSettings,
+    VaultSettings,
+    UpstreamSettings,
+    SessionSettings,
+):
+    """All that functions/oauth reads."""
+
+    oauth_body_bytes_max: int = Field(
+        default=64_000, gt=0, description="Largest form or JSON body accepted."
+    )
+
+
+class TokenRefreshFunctionSettings(
+    ObservabilitySettings, DatabaseSettings, VaultSettings, UpstreamSettings, RefreshSettings
+):
+    """All that functions/token_refresh reads."""
+
+
+class CleanupFunctionSettings(
+    ObservabilitySettings, DatabaseSettings, VaultSettings, UpstreamSettings, CleanupSettings
+):
+    """All that functions/cleanup reads."""
+
+
+FUNCTION_SETTINGS: Mapping[str, type[_Group]] = {
+    "mcp_endpoint": McpEndpointFunctionSettings,
+    "oauth": OAuthFunctionSettings,
+    "token_refresh": TokenRefreshFunctionSettings,
+    "cleanup": CleanupFunctionSettings,
+}

@@ -1,0 +1,1 @@
+"""Postgres: connection, transactions, migrations and one module of statements per table."""

@@ -1,0 +1,1 @@
+"""Steps that two doors share."""
