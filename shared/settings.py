@@ -6,7 +6,7 @@ Values of secrets are never part of the message.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -53,6 +53,12 @@ UrlText = Annotated[str, BeforeValidator(_origin)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
+def _problems(error: ValidationError) -> Iterator[str]:
+    for item in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in item["loc"]).upper()
+        yield f"{name}: {item['msg']}" if name else item["msg"]
+
+
 class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -72,11 +78,7 @@ class _Group(BaseModel):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            problems = sorted(
-                f"{'.'.join(str(part) for part in item['loc']).upper() or 'settings'}: {item['msg']}"
-                for item in error.errors(include_input=False, include_url=False)
-            )
-            raise SettingsError("; ".join(problems)) from None
+            raise SettingsError("; ".join(sorted(_problems(error)))) from None
 
     def _require_https(self, *names: str) -> None:
         if self.stage is Stage.LOCAL:

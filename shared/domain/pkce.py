@@ -1,4 +1,4 @@
-"""PKCE with S256 (RFC 7636 sections 4.1 to 4.6), the only method accepted (OAuth 2.1 section 7.5)."""
+"""PKCE with S256 (RFC 7636 sections 4.1 to 4.6); no other method is accepted here."""
 
 import base64
 import hashlib
