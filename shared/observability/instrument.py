@@ -1,0 +1,168 @@
+"""What every handler wears: request context, a line in and a line out, metrics, crash reports.
+
+Works for plain synchronous ``(event, context)`` handlers whose body may run an event loop. It must
+never let an exception's text out: the platform would print it beside our redacted lines.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from shared.observability import crash_reports, logging, metrics, request_context, tracing
+from shared.observability.logging import log
+from shared.observability.metrics import MetricName
+from shared.observability.request_context import RequestContext
+
+Handler = Callable[[Any, Any], Any]
+
+
+class _Secret(Protocol):
+    def get_secret_value(self) -> str: ...
+
+
+class InstrumentSettings(Protocol):
+    """The settings that ``instrument`` needs; every function's settings have them."""
+
+    @property
+    def stage(self) -> str:
+        """Where this process runs."""
+
+    @property
+    def log_level(self) -> str:
+        """Least level of our own lines."""
+
+    @property
+    def release(self) -> str:
+        """Version, for logs and reports."""
+
+    @property
+    def sentry_dsn(self) -> _Secret | None:
+        """Where crash reports go; None: nowhere."""
+
+    @property
+    def sentry_traces_sample_rate(self) -> float:
+        """Share of invocations reported with their times, 0 to 1."""
+
+    @property
+    def trace_enabled(self) -> bool:
+        """Whether spans go to X-Ray."""
+
+
+class InvocationError(Exception):
+    """The invocation failed; the log line of its correlation id says why."""
+
+
+class _Process:
+    function = "unconfigured"
+    cold = True
+
+
+def instrument(service: str, settings: InstrumentSettings) -> Callable[[Handler], Handler]:
+    """Start observability for this process; the decorator for its handler."""
+    stage = str(settings.stage)
+    logging.configure(
+        service=service, level=settings.log_level, stage=stage, release=settings.release
+    )
+    metrics.configure(service=service, stage=stage)
+    tracing.configure(service=service, enabled=settings.trace_enabled)
+    report_crashes(settings)
+    _Process.function = service
+    return observed_handler
+
+
+def report_crashes(settings: InstrumentSettings) -> None:
+    """Start crash reports; again once stored settings are resolved, if the DSN is one of them."""
+    crash_reports.start(
+        dsn=settings.sentry_dsn.get_secret_value() if settings.sentry_dsn else None,
+        stage=str(settings.stage),
+        release=settings.release,
+        sample_rate=settings.sentry_traces_sample_rate,
+    )
+
+
+def observed_handler(handler: Handler) -> Handler:
+    """Wrap a handler of a process that ``instrument`` has started.
+
+    Raises (when called):
+        InvocationError: the handler raised; details are in the log and in the crash report.
+    """
+
+    def observed(event: Any, context: Any) -> Any:
+        with _begin(event, context) as request:
+            try:
+                return _run(handler, event, context, request)
+            finally:
+                metrics.flush()
+                crash_reports.flush()
+
+    observed.__name__ = _Process.function
+    sink = tracing.sink()
+    return observed if sink is None else sink.around(observed)
+
+
+def _begin(event: Any, context: Any) -> Any:
+    cold, _Process.cold = _Process.cold, False
+    headers = event.get("headers") if isinstance(event, Mapping) else None
+    given = request_context.correlation_id_from(headers) if isinstance(headers, Mapping) else None
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    return request_context.begin_request(
+        function=_Process.function,
+        correlation_id=given,
+        remaining_seconds=math.inf if remaining is None else remaining() / 1000,
+        cold_start=cold,
+    )
+
+
+def _run(handler: Handler, event: Any, context: Any, request: RequestContext) -> Any:
+    started = time.perf_counter()
+    failed = False
+    metrics.count(MetricName.INVOCATIONS)
+    if request.cold_start:
+        metrics.count(MetricName.COLD_STARTS)
+    log.info(
+        "invocation started",
+        cold_start=request.cold_start,
+        lambda_request_id=getattr(context, "aws_request_id", None),
+        **_described(event),
+    )
+    try:
+        with crash_reports.timed(request.function):
+            answer = handler(event, context)
+        _note_status(answer)
+    except Exception as error:  # noqa: BLE001 - the last one that can keep its text inside
+        failed = True
+        _crashed(error)
+        raise InvocationError(f"correlation id {request.correlation_id}") from None
+    finally:
+        milliseconds = (time.perf_counter() - started) * 1000
+        metrics.duration(MetricName.INVOCATION_DURATION, milliseconds)
+        log.info(
+            "invocation ended",
+            **{**request.notes, "failed": failed},
+            duration_milliseconds=round(milliseconds, 3),
+        )
+    return answer
+
+
+def _crashed(error: Exception) -> None:
+    report_id = crash_reports.report(error)
+    log.exception("invocation failed", error=error, report_id=report_id)
+    metrics.count(MetricName.INVOCATION_FAILURES)
+
+
+def _note_status(answer: Any) -> None:
+    if isinstance(answer, Mapping) and isinstance(answer.get("statusCode"), int):
+        request_context.note(status=answer["statusCode"])
+
+
+def _described(event: Any) -> dict[str, object]:
+    """What kind of event this is; never its query, headers or body."""
+    if not isinstance(event, Mapping):
+        return {"trigger": "other"}
+    http = (event.get("requestContext") or {}).get("http")
+    if isinstance(http, Mapping):
+        return {"trigger": "http", "method": http.get("method"), "path": event.get("rawPath")}
+    if isinstance(event.get("Records"), list):
+        return {"trigger": "queue", "records": len(event["Records"])}
+    return {"trigger": "schedule" if event.get("source") == "aws.events" else "other"}

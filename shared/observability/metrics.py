@@ -1,0 +1,210 @@
+"""Metrics: every name, unit and dimension that exists, and how to count and time.
+
+This list is the single truth that alarms, dashboard and documentation are checked against. A
+dimension must never take a value that callers choose: each distinct value is a metric of its own.
+"""
+
+import json
+import re
+import sys
+import threading
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
+    AmazonCloudWatchEMFProvider,
+)
+
+from shared.observability.redaction import redact_text
+from shared.observability.request_context import correlation_id
+
+NAMESPACE = "DrupalizeMcp"
+SAMPLES_MAX = 90
+"""Samples kept before they are written: an EMF line holds at most 100 values of a metric."""
+DIMENSION_VALUES_MAX = 100
+"""Distinct values a dimension takes in one process; whatever comes after them is ``other``."""
+OTHER = "other"
+
+
+class MetricName(StrEnum):
+    """Every metric; the value is its name in CloudWatch."""
+
+    INVOCATIONS = "Invocations"
+    INVOCATION_FAILURES = "InvocationFailures"
+    INVOCATION_DURATION = "InvocationDuration"
+    COLD_STARTS = "ColdStarts"
+    SPAN_DURATION = "SpanDuration"
+    CRASH_REPORTS = "CrashReports"
+    ERRORS = "Errors"
+    TOOL_CALLS = "ToolCalls"
+    TOOL_DURATION = "ToolDuration"
+    UPSTREAM_CALLS = "UpstreamCalls"
+    UPSTREAM_DURATION = "UpstreamDuration"
+    UPSTREAM_REFRESHES = "UpstreamRefreshes"
+    UPSTREAM_REFRESH_DURATION = "UpstreamRefreshDuration"
+    GRANTS_DUE = "GrantsDue"
+    GRANTS_ENDED = "GrantsEnded"
+    SIGN_INS = "SignIns"
+    OAUTH_ANSWERS = "OAuthAnswers"
+    CLIENTS_REGISTERED = "ClientsRegistered"
+    BEARER_REFUSALS = "BearerRefusals"
+    ROWS_PURGED = "RowsPurged"
+
+
+class Dimension(StrEnum):
+    """Every dimension a metric can have beside ``service`` and ``stage``; the value is its key."""
+
+    OUTCOME = "outcome"
+    TOOL = "tool"
+    OPERATION = "operation"
+    ERROR_CODE = "error_code"
+    CAUSE = "cause"
+    RULE = "rule"
+    SPAN = "span"
+
+
+class MetricSpec(NamedTuple):
+    """What a metric measures, in which unit, by which dimensions."""
+
+    unit: MetricUnit
+    dimensions: tuple[Dimension, ...]
+    description: str
+
+
+_COUNT = MetricUnit.Count
+_MILLISECONDS = MetricUnit.Milliseconds
+
+METRICS: dict[MetricName, MetricSpec] = {
+    MetricName.INVOCATIONS: MetricSpec(_COUNT, (), "Invocations of the function."),
+    MetricName.INVOCATION_FAILURES: MetricSpec(
+        _COUNT, (), "Invocations that ended with an exception nobody had foreseen."
+    ),
+    MetricName.INVOCATION_DURATION: MetricSpec(
+        _MILLISECONDS, (), "From the handler's first line to its last."
+    ),
+    MetricName.COLD_STARTS: MetricSpec(_COUNT, (), "First invocations of an environment."),
+    MetricName.SPAN_DURATION: MetricSpec(
+        _MILLISECONDS, (Dimension.SPAN, Dimension.OUTCOME), "Time spent in one part of a request."
+    ),
+    MetricName.CRASH_REPORTS: MetricSpec(_COUNT, (), "Errors handed to the crash reporter."),
+    MetricName.ERRORS: MetricSpec(
+        _COUNT, (Dimension.ERROR_CODE,), "Errors of the catalogue that left the house."
+    ),
+    MetricName.TOOL_CALLS: MetricSpec(
+        _COUNT, (Dimension.TOOL, Dimension.OUTCOME), "Tool calls by how they ended."
+    ),
+    MetricName.TOOL_DURATION: MetricSpec(
+        _MILLISECONDS, (Dimension.TOOL,), "Whole tool call, Drupal's share included."
+    ),
+    MetricName.UPSTREAM_CALLS: MetricSpec(
+        _COUNT, (Dimension.OPERATION, Dimension.OUTCOME), "Requests to Drupal by how they ended."
+    ),
+    MetricName.UPSTREAM_DURATION: MetricSpec(
+        _MILLISECONDS, (Dimension.OPERATION,), "One request to Drupal."
+    ),
+    MetricName.UPSTREAM_REFRESHES: MetricSpec(
+        _COUNT, (Dimension.OUTCOME,), "Refreshes of upstream pairs by how they ended."
+    ),
+    MetricName.UPSTREAM_REFRESH_DURATION: MetricSpec(
+        _MILLISECONDS, (Dimension.OUTCOME,), "One refresh, Drupal's share included."
+    ),
+    MetricName.GRANTS_DUE: MetricSpec(_COUNT, (), "Grants that one tick found due for refresh."),
+    MetricName.GRANTS_ENDED: MetricSpec(_COUNT, (Dimension.CAUSE,), "Grants that ended."),
+    MetricName.SIGN_INS: MetricSpec(
+        _COUNT, (Dimension.OUTCOME,), "Sign-ins by the step or end they reached."
+    ),
+    MetricName.OAUTH_ANSWERS: MetricSpec(
+        _COUNT, (Dimension.OPERATION, Dimension.OUTCOME), "Answers of the OAuth endpoints."
+    ),
+    MetricName.CLIENTS_REGISTERED: MetricSpec(_COUNT, (), "Clients that registered."),
+    MetricName.BEARER_REFUSALS: MetricSpec(
+        _COUNT, (Dimension.ERROR_CODE,), "MCP requests refused at the bearer check."
+    ),
+    MetricName.ROWS_PURGED: MetricSpec(
+        _COUNT, (Dimension.RULE,), "Rows that a retention rule deleted."
+    ),
+}
+
+_DIMENSION_VALUE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+_Key = tuple[str, tuple[tuple[str, str], ...]]
+
+
+class _Buffer:
+    """Samples since the last flush, by correlation id and dimensions."""
+
+    def __init__(self) -> None:
+        self.service = "unconfigured"
+        self.stage = "unconfigured"
+        self._lock = threading.Lock()
+        self._samples: dict[_Key, dict[MetricName, list[float]]] = {}
+        self._count = 0
+        self._seen: dict[str, set[str]] = {}
+
+    def add(self, name: MetricName, value: float, given: Mapping[str, str]) -> None:
+        dimensions = tuple(
+            (dimension.value, self._bounded(dimension.value, given.get(dimension.value, OTHER)))
+            for dimension in METRICS[name].dimensions
+        )
+        with self._lock:
+            samples = self._samples.setdefault((correlation_id(), dimensions), {})
+            samples.setdefault(name, []).append(value)
+            self._count += 1
+            full = self._count >= SAMPLES_MAX
+        if full:
+            self.flush()
+
+    def _bounded(self, dimension: str, value: str) -> str:
+        text = str(value)
+        if _DIMENSION_VALUE.fullmatch(text) is None or redact_text(text) != text:
+            return OTHER
+        seen = self._seen.setdefault(dimension, set())
+        if text not in seen and len(seen) >= DIMENSION_VALUES_MAX:
+            return OTHER
+        seen.add(text)
+        return text
+
+    def flush(self) -> None:
+        with self._lock:
+            taken, self._samples, self._count = self._samples, {}, 0
+        lines = [self._line(key, samples) for key, samples in taken.items()]
+        if lines:
+            sys.stdout.write("".join(lines))
+            sys.stdout.flush()
+
+    def _line(self, key: _Key, samples: Mapping[MetricName, list[float]]) -> str:
+        request_id, dimensions = key
+        line = AmazonCloudWatchEMFProvider(
+            namespace=NAMESPACE,
+            dimension_set={"service": self.service, "stage": self.stage, **dict(dimensions)},
+            metadata_set={"correlation_id": request_id},
+        )
+        for name, values in samples.items():
+            for value in values:
+                line.add_metric(name=name.value, unit=METRICS[name].unit, value=round(value, 3))
+        return json.dumps(line.serialize_metric_set(), separators=(",", ":")) + "\n"
+
+
+_buffer = _Buffer()
+
+
+def configure(*, service: str, stage: str) -> None:
+    """Name the function and stage that all metrics of this process belong to."""
+    _buffer.service = service
+    _buffer.stage = stage
+
+
+def count(name: MetricName, value: float = 1, **dimensions: str) -> None:
+    """Add ``value`` to a counter. A dimension that is missing or odd counts as ``other``."""
+    _buffer.add(name, value, dimensions)
+
+
+def duration(name: MetricName, milliseconds: float, **dimensions: str) -> None:
+    """Record how long something took, in milliseconds."""
+    _buffer.add(name, milliseconds, dimensions)
+
+
+def flush() -> None:
+    """Write everything recorded so far to standard output, as EMF lines."""
+    _buffer.flush()

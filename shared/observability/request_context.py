@@ -1,0 +1,107 @@
+"""What is known about the request under way: its correlation id, its deadline, what to note of it.
+
+Travels in a context variable, so concurrent tasks and threads started by a request see their own.
+It must never hold anything secret: the correlation id goes to logs, to Drupal and to callers.
+"""
+
+import math
+import re
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from shared.observability.redaction import redact_text
+
+NO_CORRELATION_ID = "none"
+CORRELATION_HEADERS = ("x-correlation-id", "x-request-id")
+
+Note = str | int | float | bool | None
+
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+_NO_TRACE = "0" * 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestContext:
+    """One invocation. ``deadline_monotonic`` is on ``time.monotonic()``'s scale, in seconds."""
+
+    correlation_id: str
+    function: str
+    deadline_monotonic: float = math.inf
+    cold_start: bool = False
+    notes: dict[str, Note] = field(default_factory=dict)
+
+
+_current: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)
+
+
+@contextmanager
+def begin_request(
+    *,
+    function: str,
+    correlation_id: str | None = None,
+    remaining_seconds: float = math.inf,
+    cold_start: bool = False,
+) -> Iterator[RequestContext]:
+    """Make a request current until the block ends; a new correlation id unless one is given."""
+    context = RequestContext(
+        correlation_id=correlation_id or new_correlation_id(),
+        function=function,
+        deadline_monotonic=time.monotonic() + remaining_seconds,
+        cold_start=cold_start,
+    )
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)
+
+
+def current() -> RequestContext | None:
+    """The request under way, if there is one."""
+    return _current.get()
+
+
+def correlation_id() -> str:
+    """The correlation id of the request under way; ``"none"`` outside of one."""
+    context = _current.get()
+    return NO_CORRELATION_ID if context is None else context.correlation_id
+
+
+def remaining_seconds() -> float:
+    """Seconds until the platform stops the request, never below 0; infinite outside of one."""
+    context = _current.get()
+    return math.inf if context is None else max(0.0, context.deadline_monotonic - time.monotonic())
+
+
+def note(**facts: Note) -> None:
+    """Add facts to the one line that is logged when the request ends."""
+    context = _current.get()
+    if context is not None:
+        context.notes.update(facts)
+
+
+def new_correlation_id() -> str:
+    """A correlation id: 32 hexadecimal digits."""
+    return uuid.uuid4().hex
+
+
+def correlation_id_from(headers: Mapping[str, object]) -> str | None:
+    """The id that a caller asks for, if it is well formed and no secret in disguise.
+
+    ``x-correlation-id`` comes first, then ``x-request-id``, then the trace id of ``traceparent``
+    (W3C Trace Context, section 3.2.2).
+    """
+    given = {str(name).lower(): value for name, value in headers.items()}
+    for header in CORRELATION_HEADERS:
+        value = given.get(header)
+        if isinstance(value, str) and _WELL_FORMED.fullmatch(value) and redact_text(value) == value:
+            return value
+    trace = _TRACEPARENT.fullmatch(str(given.get("traceparent", "")))
+    if trace is None or trace["trace"] == _NO_TRACE:
+        return None
+    return trace["trace"]
