@@ -1,0 +1,1 @@
+"""Functions that tests run in real environments of the emulator."""
