@@ -28,8 +28,9 @@ _TALKATIVE = (
     "mcp",
     "psycopg",
     "sentry_sdk",
-    "urllib3",
 )
+_RETRYING = ("urllib3",)
+"""Tells of every try of a call whose end its caller tells anyway; only errors are logged."""
 _RESERVED = frozenset(RESERVED_LOG_ATTRS) | {"asctime", "message", "taskName"}
 _CALLER_STACK_LEVEL = 3
 
@@ -138,4 +139,6 @@ def configure(*, service: str, level: str, stage: str, release: str) -> None:
     root.setLevel(THIRD_PARTY_LEVEL)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(THIRD_PARTY_LEVEL)
+    for name in _RETRYING:
+        logging.getLogger(name).setLevel(logging.ERROR)
     log.use(logger)

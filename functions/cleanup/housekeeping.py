@@ -1,0 +1,86 @@
+"""One run of the cleanup: lapsed grants end, Drupal is told, what has expired is deleted.
+
+Every step works in bounded batches until nothing is left or the time is up; what is left waits
+for the next run. Never deletes by any other rule than those of ``shared.state.retention``.
+"""
+
+from collections.abc import Callable, Sequence
+
+from shared.domain.sessions import EndCause
+from shared.errors.base import ServiceError
+from shared.observability import metrics
+from shared.observability.logging import log
+from shared.observability.metrics import MetricName
+from shared.observability.tracing import SpanName, span
+from shared.state import grants, retention
+from shared.state.database import Database
+from shared.state.retention import RetentionRule
+from shared.workflows.drain_outbox import OutboxDrainer
+from shared.workflows.end_grant import end_grant
+
+BATCH_SECONDS_MAX = 5.0
+"""Left of the invocation when a batch begins: one statement, and the last words."""
+PURGE_SHARE = 0.5
+"""So much of the time is for Drupal at most; it may be slow, and deleting must not starve."""
+LAPSED_BATCH_MAX = 100
+
+
+class Housekeeping:
+    """Everything that is done to rows when nobody is waiting."""
+
+    def __init__(
+        self,
+        database: Database,
+        drainer: OutboxDrainer,
+        *,
+        batch_max: int,
+        seconds_left: Callable[[], float],
+        rules: Sequence[RetentionRule] = retention.RULES,
+    ) -> None:
+        self._database = database
+        self._drainer = drainer
+        self._batch_max = batch_max
+        self._seconds_left = seconds_left
+        self._rules = rules
+
+    async def run(self) -> dict[str, int]:
+        """Do what there is to do; how many rows each step concerned."""
+        done = {"lapsed": await self._end_lapsed()}
+        reserved = self._seconds_left() * PURGE_SHARE
+        drained = await self._drainer.drain(seconds_left=lambda: self._seconds_left() - reserved)
+        done.update(burnt=drained.burnt, postponed=drained.postponed)
+        for rule in self._rules:
+            done[rule.name] = await self._purge(rule)
+        log.info("cleanup ended", **done)
+        return done
+
+    def _has_time(self) -> bool:
+        return self._seconds_left() > BATCH_SECONDS_MAX
+
+    async def _end_lapsed(self) -> int:
+        """End grants that no client can use any more, so that Drupal hears of it."""
+        ended = 0
+        while self._has_time():
+            async with self._database.transaction() as tx:
+                lapsed = await grants.lapsed(tx, limit=LAPSED_BATCH_MAX)
+                for grant_id in lapsed:
+                    ended += await end_grant(tx, grant_id=grant_id, cause=EndCause.EXPIRED)
+            if len(lapsed) < LAPSED_BATCH_MAX:
+                break
+        return ended
+
+    async def _purge(self, rule: RetentionRule) -> int:
+        """Apply one rule; its failure must not keep the others from being applied."""
+        deleted = 0
+        try:
+            with span(SpanName.PURGE, rule=rule.name):
+                while self._has_time():
+                    async with self._database.autocommit() as tx:
+                        batch = await retention.purge(tx, rule, limit=self._batch_max)
+                    deleted += batch
+                    if batch < self._batch_max:
+                        break
+        except ServiceError as error:
+            log.error("retention rule failed", rule=rule.name, error=error)
+        metrics.count(MetricName.ROWS_PURGED, deleted, rule=rule.name)
+        return deleted

@@ -1,0 +1,1 @@
+"""The edge function that gives clients back the challenge header."""

@@ -1,0 +1,56 @@
+"""The adapters that several functions are made of, built from their settings.
+
+For composition roots only; opens no connection itself, so that a snapshot holds none.
+"""
+
+from shared.settings import DatabaseSettings, UpstreamSettings, VaultSettings
+from shared.state.data_keys import StoredDataKeys
+from shared.state.database import Database
+from shared.upstream.drupal_site import DrupalSite
+from shared.upstream.transport import TransportLimits
+from shared.vault.kms_data_keys import KmsDataKeys
+from shared.vault.token_vault import TokenVault
+
+
+def database_of(settings: DatabaseSettings) -> Database:
+    """The way to Postgres."""
+    return Database(
+        settings.database_url.get_secret_value(),
+        connections_max=settings.database_connections_max,
+        connect_timeout_seconds=settings.database_connect_timeout_seconds,
+        statement_timeout_seconds=settings.database_statement_timeout_seconds,
+    )
+
+
+def vault_of(settings: VaultSettings, database: Database) -> TokenVault:
+    """The token vault, its wrapped data keys in ``database``."""
+    return TokenVault(
+        stage=settings.stage,
+        kms=KmsDataKeys(
+            settings.kms_key_id,
+            connect_timeout_seconds=settings.kms_connect_timeout_seconds,
+            read_timeout_seconds=settings.kms_read_timeout_seconds,
+        ),
+        keys=StoredDataKeys(database),
+        cache_seconds=settings.data_key_cache_seconds,
+    )
+
+
+def site_of(settings: UpstreamSettings, *, redirect_uri: str = "") -> DrupalSite:
+    """The Drupal site; ``redirect_uri`` is our callback where people sign in."""
+    secret = settings.drupal_client_secret
+    return DrupalSite(
+        base_url=settings.drupal_base_url,
+        client_id=settings.drupal_client_id,
+        client_secret=secret.get_secret_value() if secret else None,
+        scopes=settings.drupal_scopes,
+        redirect_uri=redirect_uri,
+    )
+
+
+def limits_of(settings: UpstreamSettings) -> TransportLimits:
+    """What one exchange with the site may cost."""
+    return TransportLimits(
+        connect_timeout_seconds=settings.drupal_connect_timeout_seconds,
+        answer_bytes_max=settings.drupal_answer_bytes_max,
+    )

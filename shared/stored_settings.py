@@ -1,0 +1,94 @@
+"""Settings whose value is kept elsewhere: ``ssm:NAME`` and ``secret:ARN#KEY`` in the environment.
+
+Called by composition roots when they build, which is after a restore: a snapshot must hold neither
+a secret nor an address that did not exist when it was taken. Never logs a value.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from shared.errors.base import UnavailableError
+from shared.errors.catalogue import ErrorCode
+
+if TYPE_CHECKING:
+    from botocore.config import Config
+
+SSM_PREFIX = "ssm:"
+SECRET_PREFIX = "secret:"  # noqa: S105 - a prefix, not a secret
+CONNECT_TIMEOUT_SECONDS = 1
+READ_TIMEOUT_SECONDS = 2
+ATTEMPTS_MAX = 3
+
+
+class StoredSettingUnavailableError(UnavailableError):
+    """A stored setting could not be read."""
+
+    code = ErrorCode.KEY_SERVICE_UNAVAILABLE
+
+
+def environment_with_stored() -> dict[str, str]:
+    """The process's environment, references replaced by what they refer to.
+
+    Raises:
+        StoredSettingUnavailableError: naming the setting, never its value.
+    """
+    return resolve(os.environ)
+
+
+def resolve(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` with every reference replaced; the rest is passed through.
+
+    Raises:
+        StoredSettingUnavailableError: naming the setting, never its value.
+    """
+    return {
+        name: _read(name, value) if value.startswith((SSM_PREFIX, SECRET_PREFIX)) else value
+        for name, value in environment.items()
+    }
+
+
+def _read(name: str, reference: str) -> str:
+    # Imported where a reference exists: boto3 costs a cold start that a plain environment
+    # (the local stack, a container) need not pay.
+    from aws_lambda_powertools.utilities.parameters.exceptions import (  # noqa: PLC0415
+        GetParameterError,
+        TransformParameterError,
+    )
+
+    try:
+        if reference.startswith(SSM_PREFIX):
+            return _read_parameter(reference.removeprefix(SSM_PREFIX))
+        return _read_secret(reference.removeprefix(SECRET_PREFIX))
+    except (GetParameterError, TransformParameterError, KeyError, ValueError) as error:
+        facts = {"setting": name, "error_type": type(error).__name__}
+        raise StoredSettingUnavailableError(facts) from None
+
+
+def _read_parameter(parameter_name: str) -> str:
+    from aws_lambda_powertools.utilities.parameters import SSMProvider  # noqa: PLC0415 - as above
+
+    provider = SSMProvider(boto_config=_client_config())
+    return str(provider.get(parameter_name, decrypt=True, force_fetch=True))
+
+
+def _read_secret(secret_reference: str) -> str:
+    from aws_lambda_powertools.utilities.parameters import (  # noqa: PLC0415 - as above
+        SecretsProvider,
+    )
+
+    secret_id, _, key = secret_reference.partition("#")
+    provider = SecretsProvider(boto_config=_client_config())
+    secret = provider.get(secret_id, force_fetch=True)
+    return str(json.loads(str(secret))[key]) if key else str(secret)
+
+
+def _client_config() -> "Config":
+    from botocore.config import Config  # noqa: PLC0415 - as above
+
+    return Config(
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        retries={"total_max_attempts": ATTEMPTS_MAX, "mode": "standard"},
+    )

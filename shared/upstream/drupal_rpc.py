@@ -1,0 +1,90 @@
+"""JSON-RPC calls to the site on behalf of a person.
+
+Always POST: answers to GET are cached by the site without regard to who asked. Replies belong to
+their HTTP exchange, not to their ``id``, which the site often leaves out.
+"""
+
+import json
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from shared.domain.identifiers import new_id
+from shared.errors.base import ServiceError
+from shared.observability.tracing import SpanName
+from shared.upstream import failures
+from shared.upstream.answers import Answer
+from shared.upstream.classification import protected_failure, rpc_failure
+from shared.upstream.drupal_site import DrupalSite
+from shared.upstream.transport import PooledTransport, TransportLimits, observed
+
+RPC_PATH = "/jsonrpc?_format=json"
+"""Without ``_format`` the site's refusals are HTML pages; the ``Accept`` header does not help."""
+
+
+class DrupalRpc:
+    """The site's JSON-RPC endpoint (module jsonrpc)."""
+
+    def __init__(self, site: DrupalSite, *, limits: TransportLimits | None = None) -> None:
+        self.site = site
+        self._transport = PooledTransport(limits or TransportLimits())
+
+    async def call(
+        self,
+        method: str,
+        params: Mapping[str, JsonValue],
+        *,
+        access_token: str,
+        timeout_seconds: float,
+    ) -> JsonValue:
+        """Call ``method`` with named parameters and return its result, as the site sent it.
+
+        Raises:
+            UpstreamTokenRejectedError: the access token does not work (any more).
+            AccessForbiddenError, InsufficientUpstreamScopeError: the person may not do this.
+            ContentNotFoundError, ArgumentsRejectedError: the method refuses what was asked.
+            SearchUnavailableError: the site's search engine is away.
+            UpstreamUnavailableError: any outage.
+            UpstreamMisconfiguredError: the site does not know the method or the address.
+        """
+        request: dict[str, JsonValue] = {"jsonrpc": "2.0", "id": str(new_id()), "method": method}
+        if params:
+            request["params"] = dict(params)
+        with observed(SpanName.UPSTREAM_RPC, method):
+            answer = await self._transport.post(
+                self.site.url(RPC_PATH),
+                content=json.dumps(request, separators=(",", ":")).encode("utf-8", "replace"),
+                headers={
+                    "Authorization": f"Bearer {access_token}",
+                    "Content-Type": "application/json",
+                },
+                timeout_seconds=timeout_seconds,
+            )
+            return result_of(answer)
+
+    def drop_connections(self) -> None:
+        """Forget connections after a restore from a snapshot."""
+        self._transport.drop_connections()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._transport.close()
+
+
+def result_of(answer: Answer) -> JsonValue:
+    """The ``result`` of a JSON-RPC reply (JSON-RPC 2.0 section 5).
+
+    Raises:
+        ServiceError: what the answer is instead.
+    """
+    failure: ServiceError | None = protected_failure(answer)
+    if failure is not None:
+        raise failure
+    body = answer.json_object or {}
+    error = body.get("error")
+    if isinstance(error, dict):
+        raise rpc_failure(error, status=answer.status)
+    if answer.status != 200 or "result" not in body:
+        raise failures.UpstreamAnswerInvalidError({"upstream_status": answer.status})
+    result: JsonValue = body["result"]
+    return result

@@ -1,0 +1,99 @@
+"""Tells Drupal about grants that have ended: each one's pair is burnt, then forgotten.
+
+A pair is forgotten only once Drupal was told; until then it is tried again, ever less often.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.domain.grants import Grant
+from shared.errors.base import ServiceError
+from shared.observability.logging import log
+from shared.state import audit_events, grants, revocation_outbox
+from shared.state.audit_events import AuditAction
+from shared.state.database import Database
+from shared.state.revocation_outbox import PendingRevocation
+from shared.upstream.drupal_oauth import DrupalOAuth
+from shared.vault.token_vault import TokenVault
+from shared.workflows.sealed_pairs import open_pair
+
+BATCH_MAX = 10
+BURN_TIMEOUT_SECONDS = 6.0
+BURN_SECONDS_MAX = 2 * BURN_TIMEOUT_SECONDS + 2
+"""One burning is two exchanges; with less time than this left none is begun."""
+PUSH_SECONDS = 120.0
+"""Entries taken by one run are nobody else's for this long."""
+BACK_OFF_SECONDS_MIN = 60.0
+BACK_OFF_SECONDS_MAX = 21_600.0
+FAILURES_IN_A_ROW_MAX = 3
+"""Drupal is away then: the rest waits for the next run."""
+_random = secrets.SystemRandom()
+
+
+@dataclass(slots=True)
+class DrainResult:
+    """What became of the entries of one run."""
+
+    burnt: int = 0
+    postponed: int = 0
+
+
+class OutboxDrainer:
+    """Works off the revocation outbox."""
+
+    def __init__(self, database: Database, vault: TokenVault, oauth: DrupalOAuth) -> None:
+        self._database = database
+        self._vault = vault
+        self._oauth = oauth
+
+    async def drain(self, *, seconds_left: Callable[[], float]) -> DrainResult:
+        """Burn pairs until none is due, time is short, or Drupal is away."""
+        result = DrainResult()
+        failures_in_a_row = 0
+        while seconds_left() > BURN_SECONDS_MAX:
+            async with self._database.autocommit() as tx:
+                due = await revocation_outbox.due(tx, limit=BATCH_MAX, push_seconds=PUSH_SECONDS)
+            if not due:
+                break
+            for pending in due:
+                if seconds_left() <= BURN_SECONDS_MAX or failures_in_a_row >= FAILURES_IN_A_ROW_MAX:
+                    return result
+                told = await self._tell(pending)
+                failures_in_a_row = 0 if told else failures_in_a_row + 1
+                result.burnt += told
+                result.postponed += not told
+        return result
+
+    async def _tell(self, pending: PendingRevocation) -> bool:
+        async with self._database.autocommit() as tx:
+            grant = await grants.find(tx, pending.grant_id)
+        try:
+            if grant is not None:
+                pair = await open_pair(self._vault, grant)
+                await self._oauth.burn(pair, timeout_seconds=BURN_TIMEOUT_SECONDS)
+        except ServiceError as error:
+            await self._postpone(pending, error)
+            return False
+        await self._forget(pending, grant)
+        return True
+
+    async def _postpone(self, pending: PendingRevocation, error: ServiceError) -> None:
+        log.warning("upstream revocation postponed", error=error, tries=pending.tries)
+        ceiling = min(BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN * 2 ** min(pending.tries, 10))
+        seconds = _random.uniform(BACK_OFF_SECONDS_MIN, ceiling)
+        async with self._database.autocommit() as tx:
+            await revocation_outbox.postpone(tx, grant_id=pending.grant_id, seconds=seconds)
+
+    async def _forget(self, pending: PendingRevocation, grant: Grant | None) -> None:
+        async with self._database.transaction() as tx:
+            await grants.forget_pair(tx, pending.grant_id)
+            if grant is not None:
+                await audit_events.append(
+                    tx,
+                    AuditAction.GRANT_REVOKED_UPSTREAM,
+                    user_id=grant.user_id,
+                    grant_id=grant.grant_id,
+                    client_id=grant.client_id,
+                    details={"tries": pending.tries},
+                )

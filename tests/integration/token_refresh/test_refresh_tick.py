@@ -1,0 +1,171 @@
+"""One tick of the schedule over grants in every state."""
+
+from functions.token_refresh import refresh_tick
+from functions.token_refresh.refresh_tick import RefreshTick
+from shared.domain.sessions import EndCause
+from shared.state import grants
+from shared.workflows.end_grant import end_grant
+from shared.workflows.refresh_grant import GrantRefresher
+from tests.support.clock import DatabaseClock
+from tests.support.unreliable_database import UnreliableDatabase
+from tests.support.upstream_world import SignedIn, UpstreamWorld
+
+HOUR = 3_600
+DUE_BY = HOUR - 300
+
+
+def tick_of(
+    world: UpstreamWorld,
+    *,
+    batch_max: int = 100,
+    concurrency_max: int = 3,
+    seconds_left: float = 60.0,
+) -> RefreshTick:
+    return RefreshTick(
+        world.own.database,
+        world.own.refresher,
+        batch_max=batch_max,
+        concurrency_max=concurrency_max,
+        seconds_left=lambda: seconds_left,
+    )
+
+
+async def sign_in_for_an_hour(world: UpstreamWorld, name: str = "maya") -> SignedIn:
+    world.drupal.control.set(access_token_seconds=HOUR)
+    return await world.sign_in(name)
+
+
+async def test_nothing_due_is_nothing_done(world: UpstreamWorld) -> None:
+    await sign_in_for_an_hour(world)
+
+    assert await tick_of(world).run() == {
+        "refreshed": 0,
+        "rejected": 0,
+        "indeterminate": 0,
+        "not_due": 0,
+    }
+    assert world.drupal.control.requests() == []
+
+
+async def test_what_is_due_is_refreshed_once(world: UpstreamWorld, clock: DatabaseClock) -> None:
+    people = [await sign_in_for_an_hour(world, name) for name in ("maya", "felix", "lena")]
+    clock.advance(DUE_BY)
+
+    first = await tick_of(world).run()
+    second = await tick_of(world).run()
+
+    assert first["refreshed"] == 3
+    assert sum(second.values()) == 0
+    for signed_in in people:
+        assert (await world.grant(signed_in)).pair_generation == 2
+
+
+async def test_short_lived_pairs_are_left_to_the_calls(
+    world: UpstreamWorld, clock: DatabaseClock
+) -> None:
+    await world.sign_in()
+    clock.advance(299)
+
+    assert sum((await tick_of(world).run()).values()) == 0
+
+
+async def test_every_outcome_is_counted_apart(world: UpstreamWorld, clock: DatabaseClock) -> None:
+    rejected = await sign_in_for_an_hour(world, "maya")
+    world.drupal.control.advance(20 * 86_400)
+    await sign_in_for_an_hour(world, "felix")
+    gone = await sign_in_for_an_hour(world, "lena")
+    async with world.own.database.transaction() as tx:
+        await end_grant(tx, grant_id=gone.grant_id, cause=EndCause.REVOKED_BY_CLIENT)
+    clock.advance(DUE_BY)
+
+    counts = await tick_of(world).run()
+
+    assert counts == {"refreshed": 1, "rejected": 1, "indeterminate": 0, "not_due": 0}
+    assert (await world.row(rejected))["status"] == "ended"
+
+
+async def test_a_site_that_is_away_stops_the_tick_and_loses_nothing(
+    world: UpstreamWorld, clock: DatabaseClock
+) -> None:
+    for _ in range(8):
+        await sign_in_for_an_hour(world)
+    clock.advance(DUE_BY)
+    world.drupal.control.fail("maintenance_html", route="token", times=50)
+
+    counts = await tick_of(world, concurrency_max=1).run()
+
+    assert counts["indeterminate"] == refresh_tick.INDETERMINATE_IN_A_ROW_MAX
+    world.drupal.control.clear_faults()
+    clock.advance(refresh_tick.PUSH_SECONDS + 1)
+    assert (await tick_of(world).run())["refreshed"] == 8
+
+
+async def test_a_client_that_the_site_refuses_stops_the_tick(
+    world: UpstreamWorld, clock: DatabaseClock
+) -> None:
+    people = [await sign_in_for_an_hour(world) for _ in range(3)]
+    clock.advance(DUE_BY)
+    client = world.drupal.client
+    world.drupal.control.put_client(
+        type(client)(client_id=client.client_id, secret="another", redirect_uris=())
+    )
+
+    counts = await tick_of(world, concurrency_max=1).run()
+
+    assert counts == {"refreshed": 0, "rejected": 0, "indeterminate": 1, "not_due": 0}
+    for signed_in in people:
+        assert (await world.row(signed_in))["status"] == "active"
+
+
+async def test_a_batch_is_bounded(world: UpstreamWorld, clock: DatabaseClock) -> None:
+    for _ in range(4):
+        await sign_in_for_an_hour(world)
+    clock.advance(DUE_BY)
+
+    assert (await tick_of(world, batch_max=3).run())["refreshed"] == 3
+    assert (await tick_of(world, batch_max=3).run())["refreshed"] == 1
+
+
+async def test_no_refresh_begins_without_time_to_end_it(
+    world: UpstreamWorld, clock: DatabaseClock
+) -> None:
+    await sign_in_for_an_hour(world)
+    clock.advance(DUE_BY)
+
+    counts = await tick_of(world, seconds_left=refresh_tick.BEGIN_SECONDS_MIN - 1).run()
+
+    assert sum(counts.values()) == 0
+    assert world.drupal.control.requests() == []
+
+
+async def test_a_suspended_grant_is_not_refreshed_in_the_background(
+    world: UpstreamWorld, clock: DatabaseClock
+) -> None:
+    signed_in = await sign_in_for_an_hour(world)
+    async with world.own.database.autocommit() as tx:
+        await grants.suspend(tx, grant_id=signed_in.grant_id, seconds=300)
+    clock.advance(DUE_BY)
+
+    assert sum((await tick_of(world).run()).values()) == 0
+
+
+async def test_a_grant_whose_turn_fails_for_our_own_reasons_does_not_stop_the_others(
+    world: UpstreamWorld, clock: DatabaseClock
+) -> None:
+    for _ in range(3):
+        await sign_in_for_an_hour(world)
+    clock.advance(DUE_BY)
+    database = UnreliableDatabase(world.database_url)
+    world.stack.push_async_callback(database.close)
+    database.refusals = 1
+    tick = RefreshTick(
+        world.own.database,
+        GrantRefresher(database, world.own.vault, world.own.oauth),
+        batch_max=10,
+        concurrency_max=1,
+        seconds_left=lambda: 60.0,
+    )
+
+    counts = await tick.run()
+
+    assert counts == {"refreshed": 2, "rejected": 0, "indeterminate": 1, "not_due": 0}
