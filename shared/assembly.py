@@ -3,7 +3,9 @@
 For composition roots only; opens no connection itself, so that a snapshot holds none.
 """
 
-from shared.settings import DatabaseSettings, UpstreamSettings, VaultSettings
+from dataclasses import dataclass
+
+from shared.settings import StateSettings, UpstreamSettings
 from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
 from shared.upstream.drupal_site import DrupalSite
@@ -12,19 +14,28 @@ from shared.vault.kms_data_keys import KmsDataKeys
 from shared.vault.token_vault import TokenVault
 
 
-def database_of(settings: DatabaseSettings) -> Database:
-    """The way to Postgres."""
-    return Database(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedAdapters:
+    """The adapters that hold connections and keys while an environment lives."""
+
+    database: Database
+    vault: TokenVault
+
+    def forget(self) -> None:
+        """Drop connections and opened keys."""
+        self.database.forget_connections()
+        self.vault.forget_keys()
+
+
+def opened_adapters(settings: StateSettings) -> OpenedAdapters:
+    """Postgres, and the token vault over it."""
+    database = Database(
         settings.database_url.get_secret_value(),
         connections_max=settings.database_connections_max,
         connect_timeout_seconds=settings.database_connect_timeout_seconds,
         statement_timeout_seconds=settings.database_statement_timeout_seconds,
     )
-
-
-def vault_of(settings: VaultSettings, database: Database) -> TokenVault:
-    """The token vault, its wrapped data keys in ``database``."""
-    return TokenVault(
+    vault = TokenVault(
         stage=settings.stage,
         kms=KmsDataKeys(
             settings.kms_key_id,
@@ -34,6 +45,7 @@ def vault_of(settings: VaultSettings, database: Database) -> TokenVault:
         keys=StoredDataKeys(database),
         cache_seconds=settings.data_key_cache_seconds,
     )
+    return OpenedAdapters(database=database, vault=vault)
 
 
 def site_of(settings: UpstreamSettings, *, redirect_uri: str = "") -> DrupalSite:

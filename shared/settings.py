@@ -138,6 +138,10 @@ class VaultSettings(_Group):
     )
 
 
+class StateSettings(DatabaseSettings, VaultSettings):
+    """Where grants live, and what opens them."""
+
+
 class UpstreamSettings(_Group):
     """The Drupal site."""
 
@@ -205,7 +209,7 @@ class CleanupSettings(_Group):
 
 
 class McpEndpointFunctionSettings(
-    ObservabilitySettings, OriginSettings, DatabaseSettings, VaultSettings, UpstreamSettings
+    ObservabilitySettings, OriginSettings, StateSettings, UpstreamSettings
 ):
     """All that functions/mcp_endpoint reads."""
 
@@ -217,8 +221,7 @@ class McpEndpointFunctionSettings(
 class OAuthFunctionSettings(
     ObservabilitySettings,
     OriginSettings,
-    DatabaseSettings,
-    VaultSettings,
+    StateSettings,
     UpstreamSettings,
     SessionSettings,
 ):
@@ -230,13 +233,13 @@ class OAuthFunctionSettings(
 
 
 class TokenRefreshFunctionSettings(
-    ObservabilitySettings, DatabaseSettings, VaultSettings, UpstreamSettings, RefreshSettings
+    ObservabilitySettings, StateSettings, UpstreamSettings, RefreshSettings
 ):
     """All that functions/token_refresh reads."""
 
 
 class CleanupFunctionSettings(
-    ObservabilitySettings, DatabaseSettings, VaultSettings, UpstreamSettings, CleanupSettings
+    ObservabilitySettings, StateSettings, UpstreamSettings, CleanupSettings
 ):
     """All that functions/cleanup reads."""
 

@@ -1,20 +1,35 @@
 """Plugs the real adapters of the cleanup together; opens no connection itself."""
 
+from dataclasses import dataclass
+
 from functions.cleanup.housekeeping import Housekeeping
-from shared.assembly import database_of, limits_of, site_of, vault_of
+from shared.assembly import OpenedAdapters, limits_of, opened_adapters, site_of
 from shared.observability import request_context
 from shared.settings import CleanupFunctionSettings
 from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.workflows.drain_outbox import OutboxDrainer
 
 
-def compose(settings: CleanupFunctionSettings) -> Housekeeping:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a tick works with, and what must be forgotten after a restore."""
+
+    housekeeping: Housekeeping
+    opened: OpenedAdapters
+
+    def forget(self) -> None:
+        """Drop connections and opened keys."""
+        self.opened.forget()
+
+
+def compose(settings: CleanupFunctionSettings) -> Parts:
     """Build every adapter from ``settings``."""
-    database = database_of(settings)
+    opened = opened_adapters(settings)
     oauth = DrupalOAuth(site_of(settings), limits=limits_of(settings))
-    return Housekeeping(
-        database,
-        OutboxDrainer(database, vault_of(settings, database), oauth),
+    housekeeping = Housekeeping(
+        opened.database,
+        OutboxDrainer(opened.database, opened.vault, oauth),
         batch_max=settings.cleanup_batch_max,
         seconds_left=request_context.remaining_seconds,
     )
+    return Parts(housekeeping=housekeeping, opened=opened)

@@ -222,10 +222,30 @@ class PooledTransport:
         Raises:
             UpstreamUnavailableError, UpstreamTimeoutError, UpstreamAnswerInvalidError.
         """
+        return await self._exchange(
+            "POST", url, content=content, headers=headers, timeout_seconds=timeout_seconds
+        )
+
+    async def get(self, url: str, *, headers: Mapping[str, str], timeout_seconds: float) -> Answer:
+        """GET, for what the site offers in no other way; otherwise as ``post``."""
+        return await self._exchange(
+            "GET", url, content=None, headers=headers, timeout_seconds=timeout_seconds
+        )
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        timeout_seconds: float,
+    ) -> Answer:
         client = await self._fresh_client()
         with map_httpx_errors():
             response = await within(
-                client.post(
+                client.request(
+                    method,
                     url,
                     content=content,
                     headers=dict(headers),

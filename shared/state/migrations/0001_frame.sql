@@ -138,6 +138,7 @@ CREATE TABLE app.sessions (
 );
 CREATE INDEX sessions_grant ON app.sessions (grant_id);
 CREATE INDEX sessions_expires ON app.sessions (absolute_expires_at);
+CREATE INDEX sessions_ended ON app.sessions (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE app.access_tokens (
     token_hash bytea PRIMARY KEY,
@@ -247,3 +248,19 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = app, pg_temp AS $$
            close_call.content_id, close_call.result_count, close_call.duration_milliseconds
       FROM app.grants g WHERE g.grant_id = close_call.grant_id
 $$;
+
+-- The only way for the application's roles to write an audit event.
+CREATE FUNCTION app.audit_append(
+    event_id uuid, action text, user_id uuid, grant_id uuid, session_id uuid, client_id text,
+    details jsonb
+) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = app, pg_temp AS $$
+    INSERT INTO app.audit_events
+        (event_id, action, user_id, grant_id, session_id, client_id, details)
+    VALUES (audit_append.event_id, audit_append.action, audit_append.user_id,
+            audit_append.grant_id, audit_append.session_id, audit_append.client_id,
+            audit_append.details)
+$$;
+
+-- Functions are open to everybody until said otherwise; shared/state/roles.py grants them.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA app FROM PUBLIC;

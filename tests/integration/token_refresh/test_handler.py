@@ -90,7 +90,7 @@ def test_invocations_share_a_loop_and_a_restore_builds_anew(
     assert module._parts() is before
     assert event_loop.current() is loop
 
-    module._forget()
+    module._parts.forget()
 
     assert module._parts() is not before
     module.handler(scheduled("token_refresh"), Context())

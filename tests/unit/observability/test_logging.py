@@ -64,7 +64,7 @@ def test_an_exception_keeps_its_traceback(lines: Lines) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["httpx", "httpcore", "authlib", "botocore", "boto3.resources", "urllib3", "mcp.server"]
+    "name", ["httpx", "httpcore", "authlib", "botocore", "boto3.resources", "mcp.server"]
 )
 def test_libraries_speak_from_warnings_up_whatever_our_level(name: str, lines: Lines) -> None:
     library = std_logging.getLogger(name)
@@ -76,6 +76,16 @@ def test_libraries_speak_from_warnings_up_whatever_our_level(name: str, lines: L
     (line,) = lines()
     assert line["message"] == "worth a look"
     assert line["correlation_id"] == "none"
+
+
+def test_the_single_tries_of_a_call_are_not_told(lines: Lines) -> None:
+    library = std_logging.getLogger("urllib3.connectionpool")
+
+    library.warning("Retrying")
+    library.error("given up")
+
+    (line,) = lines()
+    assert line["message"] == "given up"
 
 
 def test_fields_may_have_any_name(lines: Lines) -> None:

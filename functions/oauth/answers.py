@@ -1,0 +1,106 @@
+"""HTTP answers that the endpoints share: JSON, redirects back to the client, errors as either.
+
+Error texts come from the catalogue; a redirect carries nothing but what its RFC names.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from functions.oauth.pages.render import Pages
+from functions.oauth.refusals import ReturnedToClientError
+from shared.errors.base import ServiceError
+from shared.errors.catalogue import Severity
+from shared.errors.translation import as_oauth_error
+from shared.observability import crash_reports, metrics
+from shared.observability.logging import log
+from shared.observability.metrics import MetricName
+from shared.observability.request_context import correlation_id
+
+NO_STORE = {"cache-control": "no-store"}
+TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
+PASSING_SECONDS = 5
+
+
+def json_answer(body: Mapping[str, object], *, status: int = 200) -> Response:
+    """A JSON answer that nobody may keep (RFC 6749 section 5.1)."""
+    return JSONResponse(dict(body), status_code=status, headers=NO_STORE)
+
+
+def return_to_client(
+    redirect_uri: str, parameters: Mapping[str, str | None], *, issuer: str
+) -> Response:
+    """Send the browser to the client with ``parameters`` and ``iss`` (RFC 9207 section 2)."""
+    query = urlencode(
+        {name: value for name, value in {**parameters, "iss": issuer}.items() if value is not None}
+    )
+    separator = "&" if "?" in redirect_uri else "?"
+    # Set by hand: the redirect URI is an exact string and must not be normalised.
+    return Response(
+        status_code=303, headers={**NO_STORE, "location": f"{redirect_uri}{separator}{query}"}
+    )
+
+
+def go_to(url: str) -> Response:
+    """Send the browser on with GET, whatever method brought it here."""
+    return RedirectResponse(url, status_code=303, headers=NO_STORE)
+
+
+def json_error(error: ServiceError, *, passing: bool = False) -> Response:
+    """An error as OAuth's back channel reads it (RFC 6749 section 5.2).
+
+    ``passing`` presents it as an outage that will be over soon.
+    """
+    _tell(error)
+    body = as_oauth_error(error, correlation_id=correlation_id())
+    parameter = error.facts.get("parameter")
+    if parameter is not None:
+        body["parameter"] = parameter
+    if passing:
+        body["error"] = TEMPORARILY_UNAVAILABLE
+    answer = json_answer(body, status=503 if passing else error.entry.http_status)
+    _advise_retry(answer, error, default_seconds=PASSING_SECONDS if passing else None)
+    return answer
+
+
+def page_error(error: ServiceError, *, pages: Pages) -> Response:
+    """An error as a person reads it."""
+    _tell(error)
+    answer = pages.error(error, correlation_id=correlation_id())
+    _advise_retry(answer, error)
+    return answer
+
+
+def returned_error(error: ReturnedToClientError, *, issuer: str) -> Response:
+    """An error that the client hears by redirect (RFC 6749 section 4.1.2.1)."""
+    refusal = error.refusal
+    _tell(refusal)
+    parameter = refusal.facts.get("parameter")
+    description = refusal.entry.message
+    return return_to_client(
+        error.redirect_uri,
+        {
+            "error": refusal.entry.oauth_code,
+            "error_description": f"{description} ({parameter})" if parameter else description,
+            "state": error.client_state,
+        },
+        issuer=issuer,
+    )
+
+
+def _advise_retry(
+    answer: Response, error: ServiceError, *, default_seconds: int | None = None
+) -> None:
+    seconds = error.retry_after_seconds or default_seconds
+    if seconds is not None:
+        answer.headers["retry-after"] = str(seconds)
+
+
+def _tell(error: ServiceError) -> None:
+    metrics.count(MetricName.ERRORS, error_code=error.code.value)
+    facts = {**error.facts, "error_code": error.code.value}
+    if error.entry.http_status == 500:
+        facts["report_id"] = crash_reports.report(error)
+    write = log.error if error.entry.severity is Severity.ERROR else log.info
+    write("request refused", **facts)

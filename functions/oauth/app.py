@@ -1,0 +1,51 @@
+"""The authorization server as an ASGI application: wiring only, no decision about any request."""
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.oauth.answers import returned_error
+from functions.oauth.dependencies import Dependencies
+from functions.oauth.endpoints import authorize, callback, health, register, revoke, token
+from functions.oauth.envelope import Envelope, error_answer
+from functions.oauth.refusals import (
+    InvalidRequestError,
+    MethodNotAllowedError,
+    NotFoundError,
+    RefusalError,
+    ReturnedToClientError,
+)
+from shared.errors.base import ServiceError
+
+_BY_STATUS: dict[int, type[RefusalError]] = {404: NotFoundError, 405: MethodNotAllowedError}
+
+
+def create_app(dependencies: Dependencies) -> FastAPI:
+    """Plug endpoints, error answers and the envelope together."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    for endpoint in (authorize, callback, token, register, revoke):
+        app.include_router(endpoint.router(dependencies))
+    app.include_router(health.router())
+
+    async def returned(_: Request, error: Exception) -> Response:
+        assert isinstance(error, ReturnedToClientError)  # noqa: S101 - how it was registered
+        return returned_error(error, issuer=dependencies.issuer)
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, ServiceError)  # noqa: S101 - how it was registered
+        return error_answer(request, error, dependencies=dependencies)
+
+    async def unroutable(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - how it was registered
+        refusal = _BY_STATUS.get(error.status_code, InvalidRequestError)()
+        answer = error_answer(request, refusal, dependencies=dependencies)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    app.add_exception_handler(ReturnedToClientError, returned)
+    app.add_exception_handler(ServiceError, refused)
+    app.add_exception_handler(HTTPException, unroutable)
+    # Added, not wrapped around: outside of it the framework answers crashes in words of its own.
+    app.add_middleware(Envelope, dependencies=dependencies)
+    return app

@@ -1,0 +1,52 @@
+"""Plugs the real adapters together for the composition root; opens no connection itself."""
+
+from dataclasses import dataclass
+
+from mangum import Mangum
+
+from functions.oauth.app import create_app
+from functions.oauth.dependencies import Dependencies, Lifetimes
+from functions.oauth.endpoints.callback import CALLBACK_PATH
+from functions.oauth.flows.ride_out import RIDE_OUT_SECONDS_MAX
+from functions.oauth.pages.render import Pages
+from shared.assembly import OpenedAdapters, limits_of, opened_adapters, site_of
+from shared.settings import OAuthFunctionSettings
+from shared.upstream.drupal_oauth import DrupalOAuth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The application, and what must be forgotten after a restore."""
+
+    server: Mangum
+    opened: OpenedAdapters
+
+    def forget(self) -> None:
+        """Drop connections and opened keys."""
+        self.opened.forget()
+
+
+def compose(settings: OAuthFunctionSettings) -> Parts:
+    """Build every adapter from ``settings``, and the application over them."""
+    opened = opened_adapters(settings)
+    site = site_of(settings, redirect_uri=f"{settings.issuer_url}{CALLBACK_PATH}")
+    dependencies = Dependencies(
+        issuer=settings.issuer_url,
+        mcp_url=settings.mcp_url,
+        site=settings.drupal_base_url,
+        database=opened.database,
+        vault=opened.vault,
+        upstream=DrupalOAuth(site, limits=limits_of(settings)),
+        pages=Pages(settings.drupal_base_url),
+        lifetimes=Lifetimes(
+            access_seconds=settings.access_token_seconds,
+            refresh_sliding_seconds=settings.refresh_token_sliding_seconds,
+            refresh_absolute_seconds=settings.refresh_token_absolute_seconds,
+        ),
+        body_bytes_max=settings.oauth_body_bytes_max,
+        upstream_timeout_seconds=settings.drupal_oauth_timeout_seconds,
+        ride_out_seconds=RIDE_OUT_SECONDS_MAX,
+    )
+    # Mangum would run the lifespan at every invocation; there is none.
+    server = Mangum(create_app(dependencies), lifespan="off")
+    return Parts(server=server, opened=opened)

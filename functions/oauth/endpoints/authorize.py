@@ -1,0 +1,69 @@
+"""``/authorize``: the front door of a sign-in, and the answer to its consent page.
+
+HTTP shape only; what happens is in the flow.
+"""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.oauth import browser_cookie
+from functions.oauth.answers import go_to, returned_error
+from functions.oauth.dependencies import Dependencies
+from functions.oauth.flows import begin_sign_in
+from functions.oauth.flows.begin_sign_in import ConsentAnswer, SentUpstream
+from functions.oauth.parameters import Parameters, parse_form, parse_query
+from functions.oauth.refusals import (
+    InvalidRequestError,
+    SignInExpiredError,
+    SignInOtherBrowserError,
+)
+from shared.discovery.documents import AUTHORIZE_PATH
+from shared.domain.identifiers import SignInId
+from shared.domain.tokens import PlainToken, TokenKind, has_shape
+
+
+def router(dependencies: Dependencies) -> APIRouter:
+    """The endpoint's routes."""
+    routes = APIRouter()
+
+    @routes.get(AUTHORIZE_PATH)
+    async def authorize(request: Request) -> Response:
+        browser = browser_cookie.read_or_mint(request)
+        step = await begin_sign_in.begin(dependencies, parse_query(request), browser)
+        if isinstance(step, SentUpstream):
+            answer = go_to(step.url)
+        else:
+            answer = dependencies.pages.consent(step)
+        browser_cookie.remember(answer, browser)
+        return answer
+
+    @routes.post(AUTHORIZE_PATH)
+    async def answer_consent(request: Request) -> Response:
+        parameters = await parse_form(request, bytes_max=dependencies.body_bytes_max)
+        consent = _consent_answer(parameters, browser_cookie.read(request))
+        match parameters.require("decision"):
+            case "allow":
+                return go_to((await begin_sign_in.allow(dependencies, consent)).url)
+            case "deny":
+                denied = await begin_sign_in.deny(dependencies, consent)
+                return returned_error(denied, issuer=dependencies.issuer)
+            case _:
+                raise InvalidRequestError("decision")
+
+    return routes
+
+
+def _consent_answer(parameters: Parameters, browser: PlainToken | None) -> ConsentAnswer:
+    consent = parameters.require("consent")
+    try:
+        sign_in_id = SignInId(UUID(parameters.require("sign_in")))
+    except ValueError:
+        raise SignInExpiredError from None
+    if not has_shape(consent, TokenKind.CONSENT):
+        raise SignInExpiredError
+    if browser is None:
+        raise SignInOtherBrowserError
+    return ConsentAnswer(sign_in_id=sign_in_id, consent=PlainToken(consent), browser=browser)

@@ -1,0 +1,138 @@
+"""What every answer wears: security headers, CORS for the back channel, the documents, and a net.
+
+The pages never get CORS headers, and no exception leaves: a crash is answered, reported, counted.
+"""
+
+import time
+from collections.abc import Mapping
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from functions.oauth.answers import json_error, page_error
+from functions.oauth.dependencies import Dependencies
+from functions.oauth.endpoints.callback import CALLBACK_PATH
+from shared.discovery import routes as discovery
+from shared.discovery.documents import AUTHORIZE_PATH, REGISTER_PATH, REVOKE_PATH, TOKEN_PATH
+from shared.errors.base import ServiceError
+from shared.errors.translation import as_service_error
+from shared.observability import metrics
+from shared.observability.logging import log
+from shared.observability.metrics import MetricName
+from shared.observability.request_context import correlation_id
+
+SECURITY_HEADERS: Mapping[str, str] = {
+    "strict-transport-security": "max-age=63072000; includeSubDomains",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+DEFAULT_POLICY = "default-src 'none'; frame-ancestors 'none'"
+PREFLIGHT_HEADERS: Mapping[str, str] = {
+    "access-control-allow-methods": "POST, OPTIONS",
+    "access-control-allow-headers": "Authorization, Content-Type, MCP-Protocol-Version",
+    "access-control-max-age": "600",
+}
+PAGE_PATHS = frozenset({AUTHORIZE_PATH, CALLBACK_PATH})
+BACK_CHANNEL_PATHS = frozenset({TOKEN_PATH, REGISTER_PATH, REVOKE_PATH})
+OPERATIONS: Mapping[str, str] = {
+    AUTHORIZE_PATH: "authorize",
+    CALLBACK_PATH: "callback",
+    TOKEN_PATH: "token",
+    REGISTER_PATH: "register",
+    REVOKE_PATH: "revoke",
+}
+
+
+class Envelope:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, *, dependencies: Dependencies) -> None:
+        self._app = app
+        self._dependencies = dependencies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer documents and preflights at once, everything else by the application."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        path: str = scope["path"]
+        sender = _Sender(path, send)
+        answer = self._at_once(scope)
+        try:
+            await (answer or self._app)(scope, receive, sender)
+        except Exception as error:
+            if sender.started:
+                raise
+            await self._crashed(Request(scope), error)(scope, receive, sender)
+        log.debug(
+            "request answered",
+            status=sender.status,
+            duration_milliseconds=round((time.perf_counter() - started) * 1000, 3),
+        )
+        metrics.count(
+            MetricName.OAUTH_ANSWERS,
+            operation=OPERATIONS.get(path, "other"),
+            outcome=f"{sender.status // 100}xx",
+        )
+
+    def _at_once(self, scope: Scope) -> Response | None:
+        path, method = scope["path"], scope["method"]
+        found = discovery.find(
+            path,
+            method=method,
+            issuer=self._dependencies.issuer,
+            mcp_url=self._dependencies.mcp_url,
+            correlation_id=correlation_id(),
+        )
+        if found is not None:
+            return Response(found.body, status_code=found.status, headers=found.headers)
+        if method == "OPTIONS" and path in BACK_CHANNEL_PATHS:
+            # Not 204: empty bodies have hung on Function URLs.
+            return Response(b"{}", media_type="application/json", headers=PREFLIGHT_HEADERS)
+        return None
+
+    def _crashed(self, request: Request, error: Exception) -> Response:
+        log.exception("request crashed", error=error)
+        return error_answer(request, as_service_error(error), dependencies=self._dependencies)
+
+
+class _Sender:
+    """Adds headers to the response's start and remembers its status."""
+
+    def __init__(self, path: str, send: Send) -> None:
+        self._path = path
+        self._send = send
+        self.started = False
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self.status = message["status"]
+            self._dress(MutableHeaders(scope=message))
+        await self._send(message)
+
+    def _dress(self, headers: MutableHeaders) -> None:
+        for name, value in SECURITY_HEADERS.items():
+            headers.setdefault(name, value)
+        headers.setdefault("content-security-policy", DEFAULT_POLICY)
+        headers.setdefault("cache-control", "no-store")
+        headers["x-correlation-id"] = correlation_id()
+        if self._path in BACK_CHANNEL_PATHS:
+            headers["access-control-allow-origin"] = "*"
+            headers["access-control-expose-headers"] = "Retry-After, X-Correlation-Id"
+
+
+def error_answer(request: Request, error: ServiceError, *, dependencies: Dependencies) -> Response:
+    """``error`` in the form of its endpoint: a page for people, JSON for clients."""
+    path = request.scope["path"]
+    if path in PAGE_PATHS:
+        return page_error(error, pages=dependencies.pages)
+    # On ``server_error`` clients throw their tokens away: a fault of ours signs nobody out.
+    return json_error(error, passing=path == TOKEN_PATH and error.entry.http_status == 500)

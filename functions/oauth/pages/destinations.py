@@ -1,0 +1,64 @@
+"""Where a redirect URI leads, in words for the person and as a source for the page's policy.
+
+It never judges: whether the URI is the client's was decided before.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from shared.domain import redirects
+
+_LOOPBACK_WARNING = (
+    "This application runs on your own computer, so its name cannot be checked. Continue only if "
+    "you started connecting it yourself, just now."
+)
+_PRIVATE_SCHEME_WARNING = (
+    "This opens an application on your device, and its name cannot be checked. Continue only if "
+    "you started connecting it yourself, just now."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """One redirect URI for the consent page."""
+
+    name: str
+    explanation: str
+    warning: str | None
+    policy_source: str
+
+
+def destination_of(redirect_uri: str) -> Destination:
+    """Describe ``redirect_uri``."""
+    parts = urlsplit(redirect_uri)
+    if redirects.is_loopback(redirect_uri):
+        # A policy has no spelling for IPv6 addresses (CSP Level 3, host-source).
+        source = "http:" if "[" in parts.netloc else f"http://{parts.netloc}"
+        return Destination(
+            name=parts.netloc,
+            explanation="an application on this computer",
+            warning=_LOOPBACK_WARNING,
+            policy_source=source,
+        )
+    if redirects.is_private_scheme(redirect_uri):
+        return Destination(
+            name=f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:",
+            explanation="an application on this device",
+            warning=_PRIVATE_SCHEME_WARNING,
+            policy_source=f"{parts.scheme}:",
+        )
+    return Destination(
+        name=parts.netloc,
+        explanation="a website, over https",
+        warning=None,
+        policy_source=f"https://{parts.netloc}",
+    )
+
+
+def may_skip_consent(redirect_uri: str) -> bool:
+    """Whether an earlier approval can stand for this one.
+
+    Any program on the machine can listen on loopback or claim a private scheme, under any
+    client's id: there the person is always asked (RFC 8252 section 8.6).
+    """
+    return not (redirects.is_loopback(redirect_uri) or redirects.is_private_scheme(redirect_uri))

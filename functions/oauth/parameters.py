@@ -1,0 +1,127 @@
+"""Parameters of query strings and form bodies, each at most once (OAuth 2.1 sections 3.1 and 3.2).
+
+Nothing here trusts a value: it bounds size and characters, and leaves meaning to the flows.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from functions.oauth.refusals import (
+    BodyTooLargeError,
+    InvalidRequestError,
+    UnsupportedMediaTypeError,
+)
+
+PARAMETERS_MAX = 50
+QUERY_BYTES_MAX = 16_000
+FORM_TYPE = "application/x-www-form-urlencoded"
+JSON_TYPE = "application/json"
+RESOURCE = "resource"
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+class Parameters:
+    """Parsed parameters. A parameter without a value counts as omitted (RFC 6749 section 3.1)."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._pairs = tuple(pairs)
+        counts = Counter(name for name, _ in self._pairs)
+        self.repeated: frozenset[str] = frozenset(name for name in counts if counts[name] > 1)
+
+    def get(self, name: str) -> str | None:
+        """The first value of ``name``; None when absent or empty."""
+        return next((value for known, value in self._pairs if known == name and value), None)
+
+    def require(self, name: str) -> str:
+        """The value of ``name``.
+
+        Raises:
+            InvalidRequestError: it is absent or empty.
+        """
+        value = self.get(name)
+        if value is None:
+            raise InvalidRequestError(name)
+        return value
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Every value of ``name`` that is not empty."""
+        return tuple(value for known, value in self._pairs if known == name and value)
+
+    def refuse_repeated(self) -> None:
+        """Refuse parameters sent twice; of ``resource`` its own rule decides (RFC 8707).
+
+        Raises:
+            InvalidRequestError: two parties could each read another value.
+        """
+        if self.repeated - {RESOURCE}:
+            raise InvalidRequestError
+
+
+def parse(raw: bytes) -> Parameters:
+    """Parse URL-encoded ``raw``.
+
+    Raises:
+        InvalidRequestError: not UTF-8, control characters, or too many parameters.
+    """
+    try:
+        pairs = parse_qsl(
+            raw.decode("utf-8"),
+            keep_blank_values=True,
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=PARAMETERS_MAX,
+        )
+    except ValueError:  # UnicodeDecodeError is one
+        raise InvalidRequestError from None
+    if any(_CONTROL.search(name) or _CONTROL.search(value) for name, value in pairs):
+        raise InvalidRequestError
+    return Parameters(pairs)
+
+
+def parse_query(request: Request) -> Parameters:
+    """The query string's parameters.
+
+    Raises:
+        InvalidRequestError: too long or malformed.
+    """
+    raw: bytes = request.scope["query_string"]
+    if len(raw) > QUERY_BYTES_MAX:
+        raise InvalidRequestError
+    return parse(raw)
+
+
+async def parse_form(request: Request, *, bytes_max: int) -> Parameters:
+    """The form body's parameters, each once.
+
+    Raises:
+        UnsupportedMediaTypeError: not a form.
+        BodyTooLargeError: more than ``bytes_max`` bytes.
+        InvalidRequestError: malformed or repeated parameters.
+    """
+    body = await read_body(request, media_type=FORM_TYPE, bytes_max=bytes_max)
+    parameters = parse(body)
+    parameters.refuse_repeated()
+    return parameters
+
+
+async def read_body(request: Request, *, media_type: str, bytes_max: int) -> bytes:
+    """The body, if it is of ``media_type`` and not larger than ``bytes_max``.
+
+    Raises:
+        UnsupportedMediaTypeError: another content type.
+        BodyTooLargeError: known as soon as the limit is passed.
+    """
+    given = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+    if given != media_type:
+        raise UnsupportedMediaTypeError
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > bytes_max:
+            raise BodyTooLargeError
+    return bytes(body)

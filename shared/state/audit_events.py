@@ -1,0 +1,65 @@
+"""The audit trail: appended in the transaction of the change it reports, never changed.
+
+Rows hold pseudonymous ids and facts; never a name, a token, or text that a person typed.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import LiteralString
+
+from psycopg.types.json import Jsonb
+
+from shared.domain.identifiers import ClientId, GrantId, SessionId, UserId, new_id
+from shared.state.database import Transaction
+
+_APPEND: LiteralString = """
+    SELECT app.audit_append(%(event_id)s, %(action)s, %(user_id)s, %(grant_id)s, %(session_id)s,
+                            %(client_id)s, %(details)s)
+"""
+
+
+class AuditAction(StrEnum):
+    """What can happen, as ``subject:action``."""
+
+    CLIENT_REGISTERED = "client:registered"
+    CONSENT_GIVEN = "consent:given"
+    CONSENT_DENIED = "consent:denied"
+    SIGN_IN_COMPLETED = "sign_in:completed"
+    SIGN_IN_REFUSED = "sign_in:refused"
+    CODE_REDEEMED = "code:redeemed"
+    CODE_REFUSED = "code:refused"
+    CODE_REPLAYED = "code:replayed"
+    SESSION_REFRESHED = "session:refreshed"
+    SESSION_REVOKED = "session:revoked"
+    REFRESH_TOKEN_REUSED = "refresh_token:reused"  # noqa: S105 - names an event
+    GRANT_CREATED = "grant:created"
+    GRANT_SUSPENDED = "grant:suspended"
+    GRANT_ENDED = "grant:ended"
+    GRANT_REVOKED_UPSTREAM = "grant:revoked_upstream"
+    UPSTREAM_REFRESHED = "upstream:refreshed"
+    UPSTREAM_REJECTED = "upstream:rejected"
+
+
+async def append(
+    tx: Transaction,
+    action: AuditAction,
+    *,
+    user_id: UserId | None = None,
+    grant_id: GrantId | None = None,
+    session_id: SessionId | None = None,
+    client_id: ClientId | None = None,
+    details: Mapping[str, str | int | bool] | None = None,
+) -> None:
+    """Append one event; it stands or falls with the transaction."""
+    await tx.execute(
+        _APPEND,
+        {
+            "event_id": new_id(),
+            "action": action.value,
+            "user_id": user_id,
+            "grant_id": grant_id,
+            "session_id": session_id,
+            "client_id": client_id,
+            "details": Jsonb(dict(details or {})),
+        },
+    )

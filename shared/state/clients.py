@@ -1,0 +1,58 @@
+"""Registered clients. Never decides whether a client may do something: that is the domain's."""
+
+from typing import LiteralString
+
+from shared.domain.clients import Client, RegistrationKind
+from shared.domain.identifiers import ClientId
+from shared.state.database import Transaction
+
+_ADD: LiteralString = """
+    INSERT INTO app.clients
+        (client_id, kind, client_name, client_uri, redirect_uris, unused_expires_at)
+    VALUES (%(client_id)s, %(kind)s, %(client_name)s, %(client_uri)s, %(redirect_uris)s,
+            app.now() + make_interval(secs => %(unused_seconds)s))
+"""
+
+_FIND: LiteralString = """
+    SELECT client_id, kind, client_name, client_uri, redirect_uris
+      FROM app.clients WHERE client_id = %(client_id)s
+"""
+
+_MARK_USED: LiteralString = """
+    UPDATE app.clients SET unused_expires_at = NULL
+     WHERE client_id = %(client_id)s AND unused_expires_at IS NOT NULL
+"""
+
+
+async def add(tx: Transaction, client: Client, *, unused_seconds: int) -> None:
+    """Store a new client, which goes after ``unused_seconds`` unless somebody signs in with it."""
+    await tx.execute(
+        _ADD,
+        {
+            "client_id": client.client_id,
+            "kind": client.kind.value,
+            "client_name": client.client_name,
+            "client_uri": client.client_uri,
+            "redirect_uris": list(client.redirect_uris),
+            "unused_seconds": unused_seconds,
+        },
+    )
+
+
+async def find(tx: Transaction, client_id: str) -> Client | None:
+    """The client of this id, or None."""
+    found = await tx.row(_FIND, {"client_id": client_id})
+    if found is None:
+        return None
+    return Client(
+        client_id=ClientId(found["client_id"]),
+        kind=RegistrationKind(found["kind"]),
+        client_name=found["client_name"],
+        client_uri=found["client_uri"],
+        redirect_uris=tuple(found["redirect_uris"]),
+    )
+
+
+async def mark_used(tx: Transaction, client_id: ClientId) -> None:
+    """Keep the client for good: somebody has signed in with it."""
+    await tx.execute(_MARK_USED, {"client_id": client_id})

@@ -1,0 +1,255 @@
+"""Transactions over few connections: one per environment on Lambda, some in a container.
+
+Never sets anything on a session, never prepares a statement, and never repeats one that was sent:
+only a transaction whose first statement has not run yet moves to another connection.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, LiteralString
+
+from shared.state.connection import Answer, Connection
+from shared.state.driver_errors import (
+    CommitUnknownError,
+    DatabaseStatementError,
+    DatabaseUnavailableError,
+)
+
+__all__ = [
+    "CommitUnknownError",
+    "Database",
+    "DatabaseStatementError",
+    "DatabaseUnavailableError",
+    "NestedTransactionError",
+    "Transaction",
+]
+
+CHECK_SECONDS_MAX: Final = 1.0
+"""A connection that rested gets this long for its first sign of life."""
+
+_NO_PARAMS: Final[Mapping[str, object]] = {}
+
+
+class NestedTransactionError(RuntimeError):
+    """A task asked for a second connection while holding one: with one in all it would hang."""
+
+
+class _Deadline:
+    """When a transaction must be over, by the monotonic clock; ``None`` for never."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._at = None if seconds is None else time.monotonic() + seconds
+
+    def within(self, seconds: float) -> float:
+        """The seconds left, at most ``seconds``."""
+        return seconds if self._at is None else min(seconds, self._at - time.monotonic())
+
+
+class Transaction:
+    """What a store runs its statements on."""
+
+    def __init__(
+        self, connection: Connection, *, statement_seconds: float, deadline: _Deadline
+    ) -> None:
+        self._connection = connection
+        self._statement_seconds = statement_seconds
+        self._deadline = deadline
+
+    async def rows(
+        self, sql: LiteralString, params: Mapping[str, object] = _NO_PARAMS
+    ) -> list[dict[str, Any]]:
+        """All rows of a statement.
+
+        Raises:
+            DatabaseUnavailableError: try the whole transaction again later.
+        """
+        return (await self._run(sql, params)).rows
+
+    async def row(
+        self, sql: LiteralString, params: Mapping[str, object] = _NO_PARAMS
+    ) -> dict[str, Any] | None:
+        """The one row of a statement that has at most one, or None.
+
+        Raises:
+            DatabaseUnavailableError: try the whole transaction again later.
+        """
+        rows = (await self._run(sql, params)).rows
+        if len(rows) > 1:
+            raise DatabaseStatementError({"rows": len(rows)})
+        return rows[0] if rows else None
+
+    async def execute(self, sql: LiteralString, params: Mapping[str, object] = _NO_PARAMS) -> int:
+        """The number of rows that a statement touched or returned.
+
+        Raises:
+            DatabaseUnavailableError: try the whole transaction again later.
+        """
+        return (await self._run(sql, params)).row_count
+
+    async def _run(self, sql: LiteralString, params: Mapping[str, object]) -> Answer:
+        seconds = self._deadline.within(self._statement_seconds)
+        return await self._connection.run(sql, params, seconds=seconds)
+
+
+class Database:
+    """The only way to Postgres.
+
+    Waiting for a free connection and for a statement's answer is bounded by
+    ``statement_timeout_seconds``, a connect by ``connect_timeout_seconds``, and a whole
+    transaction by its own ``timeout_seconds`` where one is given.
+    """
+
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        connections_max: int = 1,
+        connect_timeout_seconds: float = 2.0,
+        statement_timeout_seconds: float = 3.0,
+    ) -> None:
+        self._conninfo = conninfo
+        self._connections_max = connections_max
+        self._connect_seconds = connect_timeout_seconds
+        self._statement_seconds = statement_timeout_seconds
+        self._idle: list[Connection] = []
+        self._epoch = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._free = asyncio.Semaphore(connections_max)
+        self._holders: set[asyncio.Task[Any] | None] = set()
+
+    def transaction(
+        self, *, timeout_seconds: float | None = None
+    ) -> AbstractAsyncContextManager[Transaction]:
+        """BEGIN to COMMIT; an exception from the block rolls back.
+
+        Raises:
+            DatabaseUnavailableError: it has not happened; try again later.
+            CommitUnknownError: it may have happened.
+        """
+        return self._transaction(_Deadline(timeout_seconds))
+
+    def autocommit(
+        self, *, timeout_seconds: float | None = None
+    ) -> AbstractAsyncContextManager[Transaction]:
+        """Statements that each are their own transaction: no round trip before or after.
+
+        Raises:
+            DatabaseUnavailableError: try again later; a statement that was sent may have run.
+        """
+        return self._autocommit(_Deadline(timeout_seconds))
+
+    async def close(self) -> None:
+        """Close every idle connection now, and those in use when they come back."""
+        self.forget_connections()
+
+    async def drop_connections(self) -> None:
+        """Forget every connection: after a restore they belong to another environment."""
+        self.forget_connections()
+
+    def forget_connections(self) -> None:
+        """As ``drop_connections``, for hooks that run outside the event loop."""
+        self._epoch += 1
+        while self._idle:
+            self._idle.pop().drop()
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self, deadline: _Deadline) -> AsyncIterator[Transaction]:
+        async with self._turn(deadline), self._connection(deadline, begin=True) as connection:
+            try:
+                yield self._over(connection, deadline)
+                await connection.commit(seconds=deadline.within(self._statement_seconds))
+            except BaseException:
+                await connection.roll_back()
+                raise
+
+    @contextlib.asynccontextmanager
+    async def _autocommit(self, deadline: _Deadline) -> AsyncIterator[Transaction]:
+        async with self._turn(deadline), self._connection(deadline, begin=False) as connection:
+            yield self._over(connection, deadline)
+
+    def _over(self, connection: Connection, deadline: _Deadline) -> Transaction:
+        return Transaction(connection, statement_seconds=self._statement_seconds, deadline=deadline)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, deadline: _Deadline) -> AsyncIterator[None]:
+        """Wait in line for one of the connections."""
+        self._adopt_loop()
+        task = asyncio.current_task()
+        if task in self._holders:
+            raise NestedTransactionError
+        try:
+            async with asyncio.timeout(deadline.within(self._statement_seconds)):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise DatabaseUnavailableError({"waited_for": "connection"}) from error
+        free = self._free
+        self._holders.add(task)
+        try:
+            yield
+        finally:
+            self._holders.discard(task)
+            free.release()
+
+    def _adopt_loop(self) -> None:
+        """Start afresh in a new event loop: queue and sockets belong to the old one."""
+        loop = asyncio.get_running_loop()
+        if self._loop is loop:
+            return
+        self.forget_connections()
+        self._loop = loop
+        self._free = asyncio.Semaphore(self._connections_max)
+        self._holders = set()
+
+    @contextlib.asynccontextmanager
+    async def _connection(self, deadline: _Deadline, *, begin: bool) -> AsyncIterator[Connection]:
+        epoch = self._epoch
+        connection = self._rested_connection()
+        if connection is None or not await self._lives(connection, deadline, begin=begin):
+            connection = await self._connect(deadline, begin=begin)
+        try:
+            yield connection
+        finally:
+            self._put_back(connection, epoch)
+
+    async def _lives(self, connection: Connection, deadline: _Deadline, *, begin: bool) -> bool:
+        seconds = deadline.within(CHECK_SECONDS_MAX)
+        try:
+            if begin:
+                # Changes nothing, so it serves as the sign of life too.
+                await connection.begin(seconds=seconds)
+            elif connection.suspect:
+                await connection.check(seconds=seconds)
+        except DatabaseUnavailableError:
+            connection.drop()
+            return False
+        return True
+
+    async def _connect(self, deadline: _Deadline, *, begin: bool) -> Connection:
+        seconds = deadline.within(self._connect_seconds)
+        connection = await Connection.open(self._conninfo, seconds=seconds)
+        if begin:
+            try:
+                await connection.begin(seconds=deadline.within(self._statement_seconds))
+            except BaseException:
+                connection.drop()
+                raise
+        return connection
+
+    def _rested_connection(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+        return None
+
+    def _put_back(self, connection: Connection, epoch: int) -> None:
+        if not connection.usable:
+            return
+        if epoch != self._epoch:
+            connection.drop()
+            return
+        connection.rested()
+        self._idle.append(connection)

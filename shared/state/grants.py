@@ -1,0 +1,277 @@
+"""Grants and their sealed pairs.
+
+A pair is written only where its generation is the one expected: never may a late worker put an
+old pair over a new one.
+"""
+
+from typing import Any, LiteralString
+from uuid import UUID
+
+from shared.domain.grants import Grant, GrantStatus, SealedPair
+from shared.domain.identifiers import ClientId, GrantId, UpstreamSubject, UserId
+from shared.domain.sessions import EndCause
+from shared.state.database import Transaction
+
+_CREATE: LiteralString = """
+    INSERT INTO app.grants
+        (grant_id, user_id, client_id, pair_ciphertext, key_generation, access_expires_at,
+         refresh_at)
+    VALUES (%(grant_id)s, %(user_id)s, %(client_id)s, %(ciphertext)s, %(key_generation)s,
+            app.now() + make_interval(secs => %(life_seconds)s),
+            app.now() + make_interval(secs => %(refresh_after_seconds)s))
+"""
+
+_FIND: LiteralString = """
+    SELECT g.grant_id, g.user_id, g.client_id, u.subject, u.salt, g.status, g.pair_ciphertext,
+           g.key_generation, g.pair_generation, g.access_expires_at, g.suspended_until
+      FROM app.grants g JOIN app.users u USING (user_id)
+     WHERE g.grant_id = %(grant_id)s AND g.pair_ciphertext IS NOT NULL
+"""
+
+_FIND_LOCKED: LiteralString = _FIND + "FOR NO KEY UPDATE OF g"
+
+_CLAIM: LiteralString = """
+    UPDATE app.grants g
+       SET lease_owner = %(lease_owner)s,
+           lease_until = app.now() + make_interval(secs => %(lease_seconds)s)
+      FROM app.users u
+     WHERE g.grant_id = %(grant_id)s AND u.user_id = g.user_id
+       AND g.pair_generation = %(pair_generation)s AND g.status <> 'ended'
+       AND g.pair_ciphertext IS NOT NULL
+       AND (g.lease_until IS NULL OR g.lease_until < app.now())
+    RETURNING g.grant_id, g.user_id, g.client_id, u.subject, u.salt, g.status, g.pair_ciphertext,
+              g.key_generation, g.pair_generation, g.access_expires_at, g.suspended_until
+"""
+
+_RELEASE: LiteralString = """
+    UPDATE app.grants SET lease_owner = NULL, lease_until = NULL
+     WHERE grant_id = %(grant_id)s AND lease_owner = %(lease_owner)s
+"""
+
+# Not fenced on the lease: a late worker may hold the only live pair.
+_STORE_PAIR: LiteralString = """
+    UPDATE app.grants
+       SET pair_ciphertext = %(ciphertext)s, key_generation = %(key_generation)s,
+           pair_generation = pair_generation + 1, status = 'active', suspended_until = NULL,
+           access_expires_at = app.now() + make_interval(secs => %(life_seconds)s),
+           refresh_at = app.now() + make_interval(secs => %(refresh_after_seconds)s),
+           refresh_failures = 0, lease_owner = NULL, lease_until = NULL
+     WHERE grant_id = %(grant_id)s AND pair_generation = %(pair_generation)s
+       AND status <> 'ended'
+"""
+
+_SUSPEND: LiteralString = """
+    UPDATE app.grants
+       SET status = 'suspended', suspended_until = app.now() + make_interval(secs => %(seconds)s)
+     WHERE grant_id = %(grant_id)s AND status <> 'ended'
+"""
+
+# A grant that is refreshed on demand only (no refresh_at) stays so.
+_BACK_OFF: LiteralString = """
+    UPDATE app.grants
+       SET refresh_failures = refresh_failures + 1,
+           refresh_at = CASE WHEN refresh_at IS NOT NULL
+                             THEN app.now() + make_interval(secs => %(seconds)s) END
+     WHERE grant_id = %(grant_id)s AND status <> 'ended'
+"""
+
+_END: LiteralString = """
+    WITH ended AS (
+        UPDATE app.grants
+           SET status = 'ended', ended_at = app.now(), ended_cause = %(cause)s, refresh_at = NULL,
+               suspended_until = NULL, lease_owner = NULL, lease_until = NULL
+         WHERE grant_id = %(grant_id)s AND status <> 'ended'
+        RETURNING grant_id
+    ), closed AS (
+        UPDATE app.sessions s SET ended_at = app.now(), ended_cause = %(cause)s
+          FROM ended WHERE s.grant_id = ended.grant_id AND s.ended_at IS NULL
+    ), queued AS (
+        INSERT INTO app.revocation_outbox (grant_id) SELECT grant_id FROM ended
+        ON CONFLICT (grant_id) DO NOTHING
+    )
+    SELECT grant_id FROM ended
+"""
+
+_DUE: LiteralString = """
+    UPDATE app.grants g SET refresh_at = app.now() + make_interval(secs => %(push_seconds)s)
+      FROM (SELECT grant_id FROM app.grants
+             WHERE status = 'active' AND refresh_at <= app.now()
+             ORDER BY refresh_at LIMIT %(limit)s
+               FOR NO KEY UPDATE SKIP LOCKED) AS due
+     WHERE g.grant_id = due.grant_id
+    RETURNING g.grant_id, g.pair_generation
+"""
+
+_FORGET_PAIR: LiteralString = """
+    WITH told AS (DELETE FROM app.revocation_outbox WHERE grant_id = %(grant_id)s)
+    UPDATE app.grants SET pair_ciphertext = NULL, key_generation = NULL
+     WHERE grant_id = %(grant_id)s AND status = 'ended'
+"""
+
+# A family is dead when neither its last refresh token nor any access token lives; a grant whose
+# code was never redeemed has no family at all.
+_LAPSED: LiteralString = """
+    SELECT g.grant_id FROM app.grants g
+     WHERE g.status <> 'ended'
+       AND g.created_at < app.now() - make_interval(secs => %(unredeemed_seconds)s)
+       AND NOT EXISTS (
+           SELECT 1 FROM app.sessions s
+            WHERE s.grant_id = g.grant_id AND s.ended_at IS NULL
+              AND s.absolute_expires_at > app.now()
+              AND (EXISTS (SELECT 1 FROM app.refresh_tokens r
+                            WHERE r.session_id = s.session_id AND r.used_at IS NULL
+                              AND r.expires_at > app.now())
+                OR EXISTS (SELECT 1 FROM app.access_tokens a
+                            WHERE a.session_id = s.session_id AND a.expires_at > app.now())))
+     ORDER BY g.created_at LIMIT %(limit)s
+"""
+
+UNREDEEMED_SECONDS_MAX = 3_600
+"""A grant this old without any session lost its code on the way to the client."""
+
+
+async def create(
+    tx: Transaction,
+    *,
+    grant_id: GrantId,
+    user_id: UserId,
+    client_id: ClientId,
+    pair: SealedPair,
+    life_seconds: int,
+    refresh_after_seconds: float | None,
+) -> None:
+    """Store a new grant with its first pair, which is pair generation 1.
+
+    ``life_seconds`` is that of the access token; ``refresh_after_seconds`` is None for a pair
+    that is refreshed on demand only.
+    """
+    await tx.execute(
+        _CREATE,
+        {
+            "grant_id": grant_id,
+            "user_id": user_id,
+            "client_id": client_id,
+            "ciphertext": pair.ciphertext,
+            "key_generation": pair.key_generation,
+            "life_seconds": life_seconds,
+            "refresh_after_seconds": refresh_after_seconds,
+        },
+    )
+
+
+async def find(tx: Transaction, grant_id: GrantId) -> Grant | None:
+    """The grant with its sealed pair, ended ones included; None once the pair is gone."""
+    return _grant_or_none(await tx.row(_FIND, {"grant_id": grant_id}))
+
+
+async def find_locked(tx: Transaction, grant_id: GrantId) -> Grant | None:
+    """As ``find``; nobody stores a pair or ends the grant until the transaction is over."""
+    return _grant_or_none(await tx.row(_FIND_LOCKED, {"grant_id": grant_id}))
+
+
+async def claim(
+    tx: Transaction,
+    *,
+    grant_id: GrantId,
+    pair_generation: int,
+    lease_owner: UUID,
+    lease_seconds: float,
+) -> Grant | None:
+    """Take the right to refresh this very pair; None if it moved on, ended, or is leased."""
+    return _grant_or_none(
+        await tx.row(
+            _CLAIM,
+            {
+                "grant_id": grant_id,
+                "pair_generation": pair_generation,
+                "lease_owner": lease_owner,
+                "lease_seconds": lease_seconds,
+            },
+        )
+    )
+
+
+async def release(tx: Transaction, *, grant_id: GrantId, lease_owner: UUID) -> None:
+    """Give the lease back, if it is still this owner's."""
+    await tx.execute(_RELEASE, {"grant_id": grant_id, "lease_owner": lease_owner})
+
+
+async def store_pair(
+    tx: Transaction,
+    *,
+    grant_id: GrantId,
+    pair_generation: int,
+    pair: SealedPair,
+    life_seconds: int,
+    refresh_after_seconds: float | None,
+) -> bool:
+    """Replace the pair of ``pair_generation`` by the next one, and end the lease.
+
+    False if the pair has moved on or the grant has ended: the caller reads again and decides.
+    """
+    stored = await tx.execute(
+        _STORE_PAIR,
+        {
+            "grant_id": grant_id,
+            "pair_generation": pair_generation,
+            "ciphertext": pair.ciphertext,
+            "key_generation": pair.key_generation,
+            "life_seconds": life_seconds,
+            "refresh_after_seconds": refresh_after_seconds,
+        },
+    )
+    return stored == 1
+
+
+async def suspend(tx: Transaction, *, grant_id: GrantId, seconds: float) -> None:
+    """Stop background refresh, and calls for ``seconds``: Drupal refuses this person for now."""
+    await tx.execute(_SUSPEND, {"grant_id": grant_id, "seconds": seconds})
+
+
+async def back_off(tx: Transaction, *, grant_id: GrantId, seconds: float) -> None:
+    """Count a refresh that came to nothing; the next one in the background waits ``seconds``."""
+    await tx.execute(_BACK_OFF, {"grant_id": grant_id, "seconds": seconds})
+
+
+async def end(tx: Transaction, *, grant_id: GrantId, cause: EndCause) -> bool:
+    """End the grant and its sessions, and queue telling Drupal; False if it had ended before."""
+    return await tx.row(_END, {"grant_id": grant_id, "cause": cause.value}) is not None
+
+
+async def due(tx: Transaction, *, limit: int, push_seconds: float) -> list[tuple[GrantId, int]]:
+    """Up to ``limit`` grants due for refresh, with their pair generations.
+
+    Each is moved on by ``push_seconds``, so that no other tick takes it meanwhile.
+    """
+    found = await tx.rows(_DUE, {"limit": limit, "push_seconds": push_seconds})
+    return [(GrantId(one["grant_id"]), one["pair_generation"]) for one in found]
+
+
+async def forget_pair(tx: Transaction, grant_id: GrantId) -> None:
+    """Empty the pair of an ended grant and take it off the outbox: Drupal was told."""
+    await tx.execute(_FORGET_PAIR, {"grant_id": grant_id})
+
+
+async def lapsed(tx: Transaction, *, limit: int) -> list[GrantId]:
+    """Up to ``limit`` grants that no client can use any more, so that they can be ended."""
+    found = await tx.rows(_LAPSED, {"limit": limit, "unredeemed_seconds": UNREDEEMED_SECONDS_MAX})
+    return [GrantId(one["grant_id"]) for one in found]
+
+
+def _grant_or_none(found: dict[str, Any] | None) -> Grant | None:
+    if found is None:
+        return None
+    return Grant(
+        grant_id=GrantId(found["grant_id"]),
+        user_id=UserId(found["user_id"]),
+        client_id=ClientId(found["client_id"]),
+        subject=UpstreamSubject(found["subject"]),
+        user_salt=bytes(found["salt"]),
+        status=GrantStatus(found["status"]),
+        pair=SealedPair(
+            ciphertext=bytes(found["pair_ciphertext"]), key_generation=found["key_generation"]
+        ),
+        pair_generation=found["pair_generation"],
+        access_expires_at=found["access_expires_at"],
+        suspended_until=found["suspended_until"],
+    )

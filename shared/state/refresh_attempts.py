@@ -1,0 +1,84 @@
+"""Calls of Drupal's token endpoint, written down before they are made.
+
+An attempt without an outcome means that Drupal may have rotated the pair. Never delete one to
+resolve the doubt.
+"""
+
+from typing import LiteralString
+from uuid import UUID
+
+from shared.domain.identifiers import GrantId
+from shared.state.database import Transaction
+
+_BEGIN: LiteralString = """
+    INSERT INTO app.refresh_attempts (attempt_id, grant_id, pair_generation)
+    VALUES (%(attempt_id)s, %(grant_id)s, %(pair_generation)s)
+"""
+
+_FINISH: LiteralString = """
+    UPDATE app.refresh_attempts SET finished_at = app.now(), outcome = %(outcome)s
+     WHERE attempt_id = %(attempt_id)s
+"""
+
+_IN_DOUBT: LiteralString = """
+    SELECT 1 AS found FROM app.refresh_attempts
+     WHERE grant_id = %(grant_id)s AND pair_generation = %(pair_generation)s
+       AND outcome IS NULL AND attempt_id <> %(except_attempt_id)s
+     LIMIT 1
+"""
+
+_GIVE_UP: LiteralString = """
+    UPDATE app.refresh_attempts SET finished_at = app.now(), outcome = %(outcome)s
+     WHERE grant_id = %(grant_id)s AND pair_generation = %(pair_generation)s
+       AND outcome IS NULL AND started_at < app.now() - make_interval(secs => %(seconds)s)
+"""
+
+REPLY_LOST = "reply_lost"
+
+
+async def begin(
+    tx: Transaction, *, attempt_id: UUID, grant_id: GrantId, pair_generation: int
+) -> None:
+    """Write down that Drupal is about to be asked to rotate this pair."""
+    await tx.execute(
+        _BEGIN,
+        {"attempt_id": attempt_id, "grant_id": grant_id, "pair_generation": pair_generation},
+    )
+
+
+async def finish(tx: Transaction, *, attempt_id: UUID, outcome: str) -> None:
+    """Write down how it went; leave it out where it is not known."""
+    await tx.execute(_FINISH, {"attempt_id": attempt_id, "outcome": outcome})
+
+
+async def in_doubt(
+    tx: Transaction, *, grant_id: GrantId, pair_generation: int, except_attempt_id: UUID
+) -> bool:
+    """Whether another attempt on this pair has no known outcome."""
+    found = await tx.row(
+        _IN_DOUBT,
+        {
+            "grant_id": grant_id,
+            "pair_generation": pair_generation,
+            "except_attempt_id": except_attempt_id,
+        },
+    )
+    return found is not None
+
+
+async def give_up(
+    tx: Transaction, *, grant_id: GrantId, pair_generation: int, older_than_seconds: float
+) -> int:
+    """Stop waiting for the pair of attempts in doubt that began longer ago: their number.
+
+    Their outcome becomes ``REPLY_LOST``: Drupal rotated the pair and its answer reached nobody.
+    """
+    return await tx.execute(
+        _GIVE_UP,
+        {
+            "grant_id": grant_id,
+            "pair_generation": pair_generation,
+            "seconds": older_than_seconds,
+            "outcome": REPLY_LOST,
+        },
+    )

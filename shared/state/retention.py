@@ -1,0 +1,110 @@
+"""How long each kind of row is kept: one table of rules, and the statement that applies one.
+
+Never deletes an audit event, and never a row on which the recognition of a replay or the telling
+of Drupal still depends.
+"""
+
+from dataclasses import dataclass
+from typing import Final, LiteralString
+
+from shared.state.database import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionRule:
+    """Rows of ``table`` for which ``condition`` holds are deleted.
+
+    The condition states the rule and its margin; ``why`` says what the margin is for.
+    """
+
+    name: str
+    table: LiteralString
+    condition: LiteralString
+    why: str
+
+
+RULES: Final[tuple[RetentionRule, ...]] = (
+    RetentionRule(
+        name="sign_ins_expired",
+        table="app.sign_ins",
+        condition="expires_at < app.now() - interval '1 hour'",
+        why="A late return from Drupal within the hour is still told apart in the log.",
+    ),
+    RetentionRule(
+        name="authorization_codes_spent",
+        table="app.authorization_codes",
+        condition="expires_at < app.now() - interval '1 day'"
+        " AND (used_at IS NOT NULL OR EXISTS (SELECT 1 FROM app.grants g"
+        " WHERE g.grant_id = authorization_codes.grant_id AND g.status = 'ended'))",
+        why="A replay within the day ends the grant; an unredeemed grant is ended first.",
+    ),
+    RetentionRule(
+        name="access_tokens_expired",
+        table="app.access_tokens",
+        condition="expires_at < app.now() - interval '1 day'",
+        why="For a day the client hears that its token has expired, not that it is unknown.",
+    ),
+    RetentionRule(
+        name="refresh_tokens_expired",
+        table="app.refresh_tokens",
+        condition="expires_at < app.now() - interval '1 day'"
+        " AND (used_at IS NOT NULL OR EXISTS (SELECT 1 FROM app.sessions s"
+        " WHERE s.session_id = refresh_tokens.session_id AND s.ended_at IS NOT NULL))",
+        why="A used token shows its reuse until it would have expired; the last one of a family"
+        " stays until the family has ended.",
+    ),
+    RetentionRule(
+        name="sessions_over",
+        table="app.sessions",
+        condition="(ended_at < app.now() - interval '90 days'"
+        " OR absolute_expires_at < app.now() - interval '90 days')",
+        why="Sign-outs are accounted for by cause for 90 days.",
+    ),
+    RetentionRule(
+        name="browser_approvals_expired",
+        table="app.browser_approvals",
+        condition="expires_at < app.now()",
+        why="An expired approval means nothing.",
+    ),
+    RetentionRule(
+        name="refresh_attempts_old",
+        table="app.refresh_attempts",
+        condition="started_at < app.now() - interval '7 days'",
+        why="A pair that came back late is looked for during 7 days.",
+    ),
+    RetentionRule(
+        name="grants_ended",
+        table="app.grants",
+        condition="status = 'ended' AND pair_ciphertext IS NULL"
+        " AND ended_at < app.now() - interval '90 days'"
+        " AND NOT EXISTS (SELECT 1 FROM app.revocation_outbox o"
+        " WHERE o.grant_id = grants.grant_id)",
+        why="As sessions; and never before Drupal was told.",
+    ),
+    RetentionRule(
+        name="clients_unused",
+        table="app.clients",
+        condition="unused_expires_at < app.now()"
+        " AND NOT EXISTS (SELECT 1 FROM app.grants g WHERE g.client_id = clients.client_id)",
+        why="Anybody can register; only what was signed in with stays.",
+    ),
+    RetentionRule(
+        name="usage_events_old",
+        table="app.usage_events",
+        condition="occurred_at < app.now() - interval '13 months'",
+        why="A month can be compared with the same month of the year before.",
+    ),
+)
+
+
+async def purge(tx: Transaction, rule: RetentionRule, *, limit: int) -> int:
+    """Delete up to ``limit`` rows by one rule; fewer deleted than that means that none is left.
+
+    Rows that somebody holds are left for the next time.
+    """
+    statement = (
+        f"DELETE FROM {rule.table} WHERE ctid = ANY(ARRAY("  # noqa: S608 - literals of this file
+        f"SELECT ctid FROM {rule.table} WHERE {rule.condition}"
+        " LIMIT %(limit)s FOR UPDATE SKIP LOCKED))"
+    )
+    return await tx.execute(statement, {"limit": limit})

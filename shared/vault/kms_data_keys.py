@@ -1,0 +1,152 @@
+"""Data keys from KMS: made and opened there, under a context that says what they are for.
+
+Never keeps an opened key: that is the vault's cache.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.errors.base import UnavailableError
+from shared.errors.catalogue import ErrorCode
+from shared.observability.logging import log
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms.client import KMSClient
+
+ATTEMPTS_MAX: Final = 3
+CONNECTIONS_MAX: Final = 4
+
+_UNUSABLE: Final = frozenset(
+    {
+        "AccessDeniedException",
+        "DisabledException",
+        "IncorrectKeyException",
+        "InvalidCiphertextException",
+        "InvalidKeyUsageException",
+        "KMSInvalidStateException",
+        "NotFoundException",
+    }
+)
+"""Answers that no retry changes: somebody has to repair the key or the permission."""
+
+_T = TypeVar("_T")
+
+
+class KeyServiceUnavailableError(UnavailableError):
+    """KMS did not give a key. The fact ``key_unusable`` tells a refusal from an outage."""
+
+    code = ErrorCode.KEY_SERVICE_UNAVAILABLE
+
+    @property
+    def key_unusable(self) -> bool:
+        """Whether KMS refused the key itself, so that waiting does not help."""
+        return self.facts.get("key_unusable") is True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedDataKey:
+    """A new 256-bit data key, in the open and wrapped."""
+
+    plain_key: bytes = field(repr=False)
+    wrapped_key: bytes = field(repr=False)
+    kms_key_id: str
+
+
+class KmsDataKeys:
+    """One KMS key. Its client is built at first use, and again after ``forget_client``."""
+
+    def __init__(
+        self,
+        key_id: str,
+        *,
+        connect_timeout_seconds: float,
+        read_timeout_seconds: float,
+        region_name: str | None = None,
+        endpoint_url: str | None = None,
+    ) -> None:
+        self._key_id = key_id
+        self._region_name = region_name
+        self._endpoint_url = endpoint_url
+        # Restated, because the SDK's own defaults are sixty seconds.
+        self._config = Config(
+            connect_timeout=connect_timeout_seconds,
+            read_timeout=read_timeout_seconds,
+            max_pool_connections=CONNECTIONS_MAX,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS_MAX},
+        )
+        self._built: KMSClient | None = None
+        self._building = threading.Lock()
+
+    async def generate(self, context: Mapping[str, str]) -> GeneratedDataKey:
+        """Make a new data key.
+
+        Raises:
+            KeyServiceUnavailableError: KMS is away, or refuses the key.
+        """
+        answer = await self._call(
+            lambda client: client.generate_data_key(
+                KeyId=self._key_id, KeySpec="AES_256", EncryptionContext=dict(context)
+            )
+        )
+        return GeneratedDataKey(
+            plain_key=answer["Plaintext"],
+            wrapped_key=answer["CiphertextBlob"],
+            kms_key_id=answer["KeyId"],
+        )
+
+    async def open(
+        self, wrapped_key: bytes, *, kms_key_id: str, context: Mapping[str, str]
+    ) -> bytes:
+        """Unwrap a data key.
+
+        Raises:
+            KeyServiceUnavailableError: KMS is away, or refuses the key or the context.
+        """
+        answer = await self._call(
+            lambda client: client.decrypt(
+                CiphertextBlob=wrapped_key, KeyId=kms_key_id, EncryptionContext=dict(context)
+            )
+        )
+        return answer["Plaintext"]
+
+    def forget_client(self) -> None:
+        """Drop the client with its connections and credentials: a snapshot must not carry them."""
+        with self._building:
+            client, self._built = self._built, None
+        if client is not None:
+            client.close()
+
+    async def _call(self, request: Callable[["KMSClient"], _T]) -> _T:
+        try:
+            return await asyncio.to_thread(lambda: request(self._client()))
+        except ClientError as error:
+            raise _refused(error) from error
+        except BotoCoreError as error:
+            raise KeyServiceUnavailableError({"error_type": type(error).__name__}) from error
+
+    def _client(self) -> "KMSClient":
+        with self._building:
+            if self._built is None:
+                self._built = boto3.session.Session().client(
+                    "kms",
+                    region_name=self._region_name,
+                    endpoint_url=self._endpoint_url,
+                    config=self._config,
+                )
+            return self._built
+
+
+def _refused(error: ClientError) -> KeyServiceUnavailableError:
+    details: Mapping[str, Any] = error.response.get("Error", {})
+    kms_code = str(details.get("Code", "unknown"))
+    unusable = kms_code in _UNUSABLE
+    if unusable:
+        log.error("KMS refuses the key", kms_code=kms_code)
+    return KeyServiceUnavailableError({"kms_code": kms_code, "key_unusable": unusable})

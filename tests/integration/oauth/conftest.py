@@ -1,0 +1,92 @@
+"""The authorization server over a real database and key service; only Drupal is a stand-in."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from functions.oauth.app import create_app
+from functions.oauth.dependencies import Dependencies, Lifetimes
+from functions.oauth.pages.render import Pages
+from shared.state.data_keys import StoredDataKeys
+from shared.state.database import Database
+from shared.state.roles import AppRole, ensure_roles
+from shared.vault.kms_data_keys import KmsDataKeys
+from shared.vault.token_vault import TokenVault
+from tests.integration.oauth.driver import ISSUER, MCP_URL, Driver
+from tests.integration.oauth.upstream_stub import SITE, UpstreamStub
+
+CONNECTIONS_MAX = 10
+
+
+@pytest.fixture
+def role_url(database_url: str, database_admin: psycopg.Connection[Any]) -> str:
+    """Conninfo of the function's own database role: missing privileges show here."""
+    ensure_roles(database_admin, {AppRole.OAUTH: None})
+    return make_conninfo(database_url, user=AppRole.OAUTH.value)
+
+
+@pytest.fixture
+async def database(role_url: str) -> AsyncIterator[Database]:
+    """As many connections as the tests of concurrency need to be really at once."""
+    database = Database(role_url, connections_max=CONNECTIONS_MAX)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def upstream() -> UpstreamStub:
+    """The site."""
+    return UpstreamStub()
+
+
+@pytest.fixture
+def vault(database: Database, kms_endpoint: str, kms_key_id: str) -> TokenVault:
+    """The real vault."""
+    kms = KmsDataKeys(
+        kms_key_id,
+        connect_timeout_seconds=1,
+        read_timeout_seconds=2,
+        endpoint_url=kms_endpoint,
+        region_name="eu-central-1",
+    )
+    return TokenVault(stage="local", kms=kms, keys=StoredDataKeys(database), cache_seconds=300)
+
+
+@pytest.fixture
+def dependencies(database: Database, vault: TokenVault, upstream: UpstreamStub) -> Dependencies:
+    """Everything plugged together, with short lives where tests wait for their end."""
+    return Dependencies(
+        issuer=ISSUER,
+        mcp_url=MCP_URL,
+        site=SITE,
+        database=database,
+        vault=vault,
+        upstream=upstream,
+        pages=Pages(SITE),
+        lifetimes=Lifetimes(
+            access_seconds=3_600,
+            refresh_sliding_seconds=86_400 * 30,
+            refresh_absolute_seconds=86_400 * 90,
+        ),
+        body_bytes_max=64_000,
+        upstream_timeout_seconds=5,
+        ride_out_seconds=1,
+    )
+
+
+@pytest.fixture
+async def http(dependencies: Dependencies) -> AsyncIterator[httpx2.AsyncClient]:
+    """HTTP straight into the application."""
+    transport = httpx2.ASGITransport(app=create_app(dependencies))
+    async with httpx2.AsyncClient(transport=transport, base_url=ISSUER) as client:
+        yield client
+
+
+@pytest.fixture
+def driver(http: httpx2.AsyncClient, upstream: UpstreamStub) -> Driver:
+    """A client and a person."""
+    return Driver(http=http, upstream=upstream)

@@ -1,0 +1,154 @@
+"""A real browser, the deployed function and the fake site, for stories that people live through."""
+
+import asyncio
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import httpx2
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from scripts.fake_drupal.running import RunningFakeDrupal
+from shared.domain import pkce
+
+VERIFIER = "v" * 64
+WAIT_SECONDS_MAX = 20.0
+BROWSER_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def chromium_path() -> str:
+    """Where Chromium is; the test is skipped where there is none."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    return found
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def running_chromium() -> AsyncIterator[Browser]:
+    """Chromium, whatever Playwright would have downloaded."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium_path(), args=BROWSER_ARGUMENTS
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@dataclass
+class NativeClient:
+    """A client on the person's machine: registers, listens on loopback, redeems its code."""
+
+    issuer: str
+    mcp_url: str
+    port: int = 0
+    client_id: str = ""
+    heard: asyncio.Queue[dict[str, str]] = field(default_factory=asyncio.Queue)
+
+    @property
+    def redirect_uri(self) -> str:
+        """Where the browser is sent back to."""
+        return f"http://127.0.0.1:{self.port}/callback"
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Listen for the browser's return, and register."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        async with server:
+            await self._register()
+            yield
+
+    async def _register(self) -> None:
+        async with httpx2.AsyncClient(timeout=WAIT_SECONDS_MAX) as http:
+            answer = await http.post(
+                f"{self.issuer}/register",
+                json={"client_name": "Story", "redirect_uris": ["http://127.0.0.1/callback"]},
+            )
+        assert answer.status_code == 201, answer.text
+        self.client_id = answer.json()["client_id"]
+
+    def authorization_url(self) -> str:
+        """What the client opens in the browser."""
+        parameters = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri,
+            "state": "story",
+            "resource": self.mcp_url,
+            "code_challenge": pkce.challenge_of(VERIFIER),
+            "code_challenge_method": "S256",
+        }
+        return f"{self.issuer}/authorize?{urlencode(parameters)}"
+
+    async def answer(self) -> dict[str, str]:
+        """The authorization response, once the browser brings it."""
+        return await asyncio.wait_for(self.heard.get(), WAIT_SECONDS_MAX)
+
+    async def redeem(self, code: str) -> httpx2.Response:
+        """Exchange the code."""
+        async with httpx2.AsyncClient(timeout=WAIT_SECONDS_MAX) as http:
+            return await http.post(
+                f"{self.issuer}/token",
+                data={
+                    "grant_type": "authorization_code",
+                    "code": code,
+                    "client_id": self.client_id,
+                    "redirect_uri": self.redirect_uri,
+                    "code_verifier": VERIFIER,
+                },
+            )
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        parts = urlsplit(head.split(b" ", 2)[1].decode())
+        if parts.path == "/callback":
+            await self.heard.put(dict(parse_qsl(parts.query)))
+        body = b"You can close this window."
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n"
+            b"content-length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        await writer.drain()
+        writer.close()
+
+
+async def log_in_at_site(page: Page, name: str) -> None:
+    """Log in at the site and allow our server there."""
+    await page.fill("input[name=name]", name)
+    await page.fill("input[name=pass]", f"{name}-demo")
+    await page.click("input[value='Log in']")
+    await page.click("input[value=Allow]")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything a story needs, up and running."""
+
+    issuer: str
+    site: RunningFakeDrupal
+    browser: Browser
+    client: NativeClient

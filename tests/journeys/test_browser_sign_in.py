@@ -1,0 +1,164 @@
+"""A person signs in with a real browser: our pages, the site's pages, and back to the client."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from axe_playwright_python.async_playwright import (  # type: ignore[import-untyped] # ships no types
+    Axe,
+)
+from psycopg.conninfo import make_conninfo
+
+from scripts.fake_drupal.running import running_fake_drupal
+from scripts.lambda_emulator.emulator import Emulator
+from scripts.lambda_emulator.specification import FunctionSpec
+from shared.state.roles import AppRole, ensure_roles
+from tests.journeys.browser_parts import (
+    NativeClient,
+    Scene,
+    free_port,
+    log_in_at_site,
+    running_chromium,
+)
+
+pytestmark = pytest.mark.browser
+
+MCP_URL = "http://127.0.0.1:8700/mcp"
+
+
+@pytest.fixture(params=[6, 5], ids=["simple_oauth-6", "simple_oauth-5"])
+def dialect(request: pytest.FixtureRequest) -> int:
+    """Both dialects of the site's OAuth server."""
+    number: int = request.param
+    return number
+
+
+@pytest.fixture
+async def scene(
+    dialect: int,
+    database_url: str,
+    database_admin: psycopg.Connection[Any],
+    kms_endpoint: str,
+    kms_key_id: str,
+    tmp_path: Path,
+) -> AsyncIterator[Scene]:
+    """Site, function, browser and client on free ports."""
+    ensure_roles(database_admin, {AppRole.OAUTH: None})
+    port = free_port()
+    issuer = f"http://localhost:{port}"
+    async with (
+        running_fake_drupal(dialect, redirect_uris=[f"{issuer}/oauth/callback"]) as site,
+        Emulator(log_folder=tmp_path) as emulator,
+        running_chromium() as browser,
+    ):
+        environment = {
+            "STAGE": "local",
+            "ISSUER_URL": issuer,
+            "MCP_URL": MCP_URL,
+            "DATABASE_URL": make_conninfo(database_url, user=AppRole.OAUTH.value),
+            "KMS_KEY_ID": kms_key_id,
+            "AWS_ENDPOINT_URL": kms_endpoint,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "DRUPAL_BASE_URL": site.url,
+            "DRUPAL_CLIENT_ID": site.client.client_id,
+            "DRUPAL_CLIENT_SECRET": site.client.secret or "",
+            "DRUPAL_SCOPES": " ".join(site.scopes),
+        }
+        await emulator.start(
+            FunctionSpec(
+                name="oauth",
+                handler="functions.oauth.handler.handler",
+                environment=environment,
+                port=port,
+            )
+        )
+        client = NativeClient(issuer=issuer, mcp_url=MCP_URL)
+        async with client.listening():
+            yield Scene(issuer=issuer, site=site, browser=browser, client=client)
+
+
+async def test_a_person_connects_a_client_without_any_script(scene: Scene) -> None:
+    context = await scene.browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(scene.client.authorization_url())
+    assert await page.title() == f"Connect Story | {scene.site.url.removeprefix('http://')}"
+
+    await page.get_by_role("button", name="Allow and continue").click()
+    await log_in_at_site(page, "maya")
+    answer = await scene.client.answer()
+
+    assert (answer["state"], answer["iss"]) == ("story", scene.issuer)
+    tokens = await scene.client.redeem(answer["code"])
+    assert tokens.status_code == 200
+    assert tokens.json()["refresh_token"].startswith("dmcp_rt_")
+
+
+async def test_cancel_and_a_refusal_at_the_site_reach_the_client(scene: Scene) -> None:
+    page = await scene.browser.new_page()
+    await page.goto(scene.client.authorization_url())
+    await page.get_by_role("button", name="Cancel").click()
+    cancelled = await scene.client.answer()
+
+    await page.goto(scene.client.authorization_url())
+    await page.get_by_role("button", name="Allow and continue").click()
+    await page.fill("input[name=name]", "maya")
+    await page.fill("input[name=pass]", "maya-demo")
+    await page.click("input[value='Log in']")
+    await page.click("input[value=Deny]")
+    refused = await scene.client.answer()
+
+    for answer in (cancelled, refused):
+        assert (answer["error"], answer["state"]) == ("access_denied", "story")
+        assert answer["iss"] == scene.issuer
+
+
+async def test_two_tabs_of_one_browser_finish_two_sign_ins(scene: Scene) -> None:
+    context = await scene.browser.new_context()
+    first, second = await context.new_page(), await context.new_page()
+    await first.goto(scene.client.authorization_url())
+    await second.goto(scene.client.authorization_url())
+
+    await second.get_by_role("button", name="Allow and continue").click()
+    await log_in_at_site(second, "maya")
+    later = await scene.client.answer()
+    # The site knows the person and the answer by now: it asks nothing more.
+    await first.get_by_role("button", name="Allow and continue").click()
+    earlier = await scene.client.answer()
+
+    for answer in (later, earlier):
+        assert (await scene.client.redeem(answer["code"])).status_code == 200
+
+
+async def test_an_outage_of_the_site_ends_on_a_page_that_says_what_to_do(scene: Scene) -> None:
+    page = await scene.browser.new_page()
+    await page.goto(scene.client.authorization_url())
+    await page.get_by_role("button", name="Allow and continue").click()
+    scene.site.control.fail("maintenance_html", route="token")
+
+    await log_in_at_site(page, "maya")
+
+    await page.get_by_role("heading", name="Sign-in is not available right now").wait_for()
+    assert "start again from your application" in await page.inner_text("main")
+
+
+@pytest.mark.parametrize("dialect", [6], indirect=True)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+async def test_pages_are_accessible_and_fit_the_screen(
+    scene: Scene, scheme: Any, width: int
+) -> None:
+    context = await scene.browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": 740}
+    )
+    page = await context.new_page()
+    for url in (scene.client.authorization_url(), f"{scene.issuer}/authorize?client_id=nobody"):
+        await page.goto(url)
+
+        results = await Axe().run(page)
+        assert results.violations_count == 0, results.generate_report()
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert await page.evaluate(overflow) <= 0
