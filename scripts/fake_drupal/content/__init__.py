@@ -1,0 +1,1 @@
+"""What there is to learn on the fake site, and how it is found."""

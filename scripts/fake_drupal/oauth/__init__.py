@@ -1,0 +1,1 @@
+"""The site's OAuth server: one file per endpoint."""
