@@ -138,7 +138,7 @@ class Environment:
 
 def runtime_command(spec: FunctionSpec) -> list[str]:
     """The command that starts the runtime, behind the exec wrapper if there is one."""
-    runtime = [sys.executable, "-m", "awslambdaric", spec.handler]
+    runtime = [spec.interpreter, "-m", "awslambdaric", spec.handler]
     default = str(STREAM_WRAPPER) if spec.invoke_mode == "RESPONSE_STREAM" else ""
     wrapper = spec.environment.get("AWS_LAMBDA_EXEC_WRAPPER", default)
     return [wrapper, *runtime] if wrapper else runtime
@@ -162,8 +162,19 @@ def runtime_variables(spec: FunctionSpec, runtime_api: str) -> dict[str, str]:
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{spec.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": f"[$LATEST]{uuid.uuid4().hex}",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start" if spec.snap_start else "on-demand",
+        **import_variables(spec),
         **spec.environment,
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
+    }
+
+
+def import_variables(spec: FunctionSpec) -> dict[str, str]:
+    """What makes an interpreter import from the given folders, and leave them as they are."""
+    if not spec.import_folders:
+        return {}
+    return {
+        "PYTHONPATH": os.pathsep.join(str(folder) for folder in spec.import_folders),
+        "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 

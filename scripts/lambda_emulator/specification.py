@@ -3,7 +3,8 @@
 It must not read the process's own environment: a function sees only what it is given.
 """
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -43,6 +44,10 @@ class FunctionSpec:
     memory_mb: int = 512
     task_folder: Path = PROJECT_FOLDER
     """Where the code is (``LAMBDA_TASK_ROOT``)."""
+    interpreter: str = sys.executable
+    """What runs it; one without packages of its own needs ``import_folders``."""
+    import_folders: Sequence[Path] = ()
+    """Where packages are found beside the interpreter's own, ``task_folder`` first of all."""
     renames_challenge_header: bool = True
     """``WWW-Authenticate`` arrives as ``x-amzn-remapped-www-authenticate``."""
     freezes: bool = True

@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg.conninfo import make_conninfo
+
 from scripts.fake_drupal.running import RunningFakeDrupal, running_fake_drupal
 from shared.domain.clients import Client, RegistrationKind
 from shared.domain.grants import AuthenticatedCall, Grant, UpstreamPair, sane_life_seconds
@@ -67,9 +69,10 @@ class UpstreamWorld:
     own: Worker
     stack: AsyncExitStack
 
-    def worker(self) -> Worker:
-        """Another execution environment."""
-        return _worker(self.stack, self.database_url, self.kms_key_id, self.site)
+    def worker(self, role: str | None = None) -> Worker:
+        """Another execution environment, with the rights of a database role if one is named."""
+        url = self.database_url if role is None else make_conninfo(self.database_url, user=role)
+        return _worker(self.stack, url, self.kms_key_id, self.site)
 
     def issue(self, name: str) -> UpstreamPair:
         """A pair as after a finished sign-in at the site."""

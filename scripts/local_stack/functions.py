@@ -1,0 +1,121 @@
+"""The four functions as the local stack runs them: handlers, variables and limits.
+
+It must not know what a function does; it only says where things are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from scripts.artifacts.build import Artifacts
+from scripts.lambda_emulator.specification import FunctionSpec
+from scripts.local_stack.addresses import Addresses
+from scripts.local_stack.aws_server import REGION
+from scripts.local_stack.options import RealSite
+from scripts.local_stack.postgres import PostgresServer
+from shared.state.roles import AppRole
+
+DATABASE: Final = "drupalize_mcp"
+STREAMING_SECONDS_MAX: Final = 60.0
+BUFFERED_SECONDS_MAX: Final = 30.0
+SCHEDULED_SECONDS_MAX: Final = 120.0
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Everything that the functions are told."""
+
+    addresses: Addresses
+    postgres: PostgresServer
+    kms_key_id: str
+    site: RealSite
+    log_level: str
+    artifacts: Artifacts | None = None
+    more_variables: Mapping[str, str] = field(default_factory=dict)
+
+    def variables(self, role: AppRole) -> dict[str, str]:
+        """Environment variables of the function with that database role."""
+        site = self.site
+        secrets = {"DRUPAL_CLIENT_SECRET": site.client_secret} if site.client_secret else {}
+        scopes = {"DRUPAL_SCOPES": site.scopes} if site.scopes else {}
+        return {
+            "STAGE": "local",
+            "RELEASE": "local",
+            "LOG_LEVEL": self.log_level,
+            "ISSUER_URL": self.addresses.issuer_url,
+            "MCP_URL": self.addresses.mcp_url,
+            "DATABASE_URL": self.postgres.conninfo(DATABASE, role.value),
+            "KMS_KEY_ID": self.kms_key_id,
+            "AWS_ENDPOINT_URL": self.addresses.aws_url,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "DRUPAL_BASE_URL": site.base_url,
+            "DRUPAL_CLIENT_ID": site.client_id,
+            **secrets,
+            **scopes,
+            **self.more_variables,
+        }
+
+
+def specifications(around: Surroundings) -> list[FunctionSpec]:
+    """The functions, in the order in which they start."""
+    functions = _functions(around)
+    if around.artifacts is None:
+        return functions
+    return [from_artifact(function, around.artifacts) for function in functions]
+
+
+def from_artifact(function: FunctionSpec, artifacts: Artifacts) -> FunctionSpec:
+    """The function as its artifact, run by an interpreter that knows no other package."""
+    code = artifacts.code_of(function.name)
+    streams = function.invoke_mode == "RESPONSE_STREAM"
+    wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": f"{code}/shared/lambda_stream/exec_wrapper"}
+    return replace(
+        function,
+        environment={**function.environment, **(wrapper if streams else {})},
+        task_folder=code,
+        interpreter=str(artifacts.python),
+        import_folders=(code, artifacts.runtime_client),
+    )
+
+
+def _functions(around: Surroundings) -> list[FunctionSpec]:
+    return [
+        FunctionSpec(
+            name="oauth",
+            handler="functions.oauth.handler.handler",
+            environment=around.variables(AppRole.OAUTH),
+            timeout_seconds=BUFFERED_SECONDS_MAX,
+            port=around.addresses.oauth_port,
+            region=REGION,
+        ),
+        FunctionSpec(
+            name="mcp_endpoint",
+            handler="functions.mcp_endpoint.handler.handler",
+            environment=around.variables(AppRole.MCP_ENDPOINT),
+            invoke_mode="RESPONSE_STREAM",
+            timeout_seconds=STREAMING_SECONDS_MAX,
+            port=around.addresses.mcp_port,
+            region=REGION,
+        ),
+        FunctionSpec(
+            name="token_refresh",
+            handler="functions.token_refresh.handler.handler",
+            environment=around.variables(AppRole.TOKEN_REFRESH),
+            timeout_seconds=SCHEDULED_SECONDS_MAX,
+            environments_max=1,
+            has_url=False,
+            region=REGION,
+        ),
+        FunctionSpec(
+            name="cleanup",
+            handler="functions.cleanup.handler.handler",
+            environment=around.variables(AppRole.CLEANUP),
+            timeout_seconds=SCHEDULED_SECONDS_MAX,
+            environments_max=1,
+            has_url=False,
+            region=REGION,
+        ),
+    ]

@@ -1,0 +1,197 @@
+"""The whole product on this machine: starts the parts in order, watches them, ends them together.
+
+However it ends, it must leave no process behind: every part dies with this process.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import psycopg
+
+from scripts.fake_drupal.accounts import DEMO_ACCOUNTS
+from scripts.lambda_emulator.edge_front import EdgeFront
+from scripts.lambda_emulator.emulator import Emulator
+from scripts.lambda_emulator.specification import FunctionSpec
+from scripts.local_stack import addresses as loopback
+from scripts.local_stack import fake_site
+from scripts.local_stack.addresses import Addresses
+from scripts.local_stack.child_process import ChildProcess, PartFailedError
+from scripts.local_stack.data_folder import DataFolder
+from scripts.local_stack.functions import DATABASE, Surroundings, specifications
+from scripts.local_stack.options import FakeSite, RealSite, StackOptions
+from scripts.local_stack.postgres import PostgresServer
+from scripts.local_stack.schedules import Schedule
+from shared.state.migrator import migrate
+from shared.state.roles import AppRole
+
+STACK_FILE: Final = "stack.json"
+_WATCH_SECONDS: Final = 0.5
+_KMS_KEY_FIELD: Final = "key_id"
+
+
+class Stack:
+    """A running stack; made by `running_stack`."""
+
+    def __init__(self, options: StackOptions, folder: DataFolder, addresses: Addresses) -> None:
+        self.options = options
+        self.addresses = addresses
+        self.folder = folder
+        logs = folder.logs
+        self.emulator = Emulator(log_folder=logs)
+        self.postgres = PostgresServer(
+            folder.postgres, durable=True, log_file=logs / "postgres.log"
+        )
+        self._aws = ChildProcess(
+            "moto", "scripts.local_stack.aws_server", log_file=logs / "aws.log"
+        )
+        self._drupal = ChildProcess("drupal", "scripts.fake_drupal", log_file=logs / "drupal.log")
+        self._edge: EdgeFront | None = None
+        self.functions: list[FunctionSpec] = []
+        self._schedules: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Start every part; on return all of them answer.
+
+        Raises:
+            PartFailedError: a part did not start.
+            PostgresStartError: the database did not start.
+        """
+        self._aws.start(
+            ["--port", str(self.addresses.aws_port), "--key-file", str(self.folder.kms_key)]
+        )
+        # On this thread: the server ends with the thread that started it.
+        self.postgres.start()
+        self._prepare_database()
+        site = self.options.site
+        if isinstance(site, FakeSite):
+            site = await fake_site.start(site, self._drupal, self.addresses, self.folder)
+        await self._aws.wait_until_it_listens("127.0.0.1", self.addresses.aws_port)
+        await self._start_functions(site)
+        self.folder.write(STACK_FILE, self.description())
+
+    def _prepare_database(self) -> None:
+        with psycopg.connect(self.postgres.conninfo(), autocommit=True) as connection:
+            known = connection.execute(
+                "SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]
+            ).fetchone()
+            if known is None:
+                connection.execute(f"CREATE DATABASE {DATABASE}")
+        everybody: dict[AppRole, str | None] = dict.fromkeys(AppRole)
+        migrate(self.postgres.conninfo(DATABASE), app_roles=everybody)
+
+    async def _start_functions(self, site: RealSite) -> None:
+        around = Surroundings(
+            addresses=self.addresses,
+            postgres=self.postgres,
+            kms_key_id=self.folder.read(self.folder.kms_key.name)[_KMS_KEY_FIELD],
+            site=site,
+            log_level=self.options.log_level,
+            artifacts=self.options.artifacts,
+            more_variables=self.options.more_variables,
+        )
+        self.functions = specifications(around)
+        for specification in self.functions:
+            await self.emulator.start(specification)
+        if self.options.front == "edge":
+            self._edge = EdgeFront(
+                host="127.0.0.1",
+                port=self.addresses.edge_port,
+                mcp_origin=self.addresses.mcp_origin,
+                oauth_origin=self.addresses.oauth_origin,
+            )
+            await self._edge.listen()
+        for schedule in (
+            Schedule("token_refresh", self.options.refresh_interval_seconds),
+            Schedule("cleanup", self.options.cleanup_interval_seconds),
+        ):
+            self._schedules.append(asyncio.create_task(schedule.run(self.emulator)))
+
+    async def watch(self) -> None:
+        """Return never; raise when a part has died that does not come back by itself.
+
+        Raises:
+            PartFailedError: which part, and the end of its log.
+        """
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            for part in (self._aws, self._drupal):
+                if part.has_ended:
+                    raise PartFailedError(part.obituary())
+            if self.postgres.has_ended:
+                raise PartFailedError(f"Postgres has ended, see {self.postgres.log_file}")
+            for task in self._schedules:
+                if task.done():
+                    task.result()
+
+    async def stop(self) -> None:
+        """End every part, the database last."""
+        for task in self._schedules:
+            task.cancel()
+        await asyncio.gather(*self._schedules, return_exceptions=True)
+        if self._edge is not None:
+            await self._edge.close()
+        await self.emulator.stop()
+        self._drupal.stop()
+        self._aws.stop()
+        self.postgres.stop()
+        self.folder.forget(STACK_FILE)
+
+    def description(self) -> dict[str, Any]:
+        """What `stack.json` says; pids of the functions change as environments come and go."""
+        fake = isinstance(self.options.site, FakeSite)
+        parts = ("postgres", "aws", *(["drupal"] if fake else []))
+        functions = ("oauth", "mcp_endpoint", "token_refresh", "cleanup")
+        return {
+            "mcp_url": self.addresses.mcp_url,
+            "issuer_url": self.addresses.issuer_url,
+            "drupal_url": self._site_url(),
+            "drupal_control_url": f"{self._site_url()}/_control/" if fake else None,
+            "drupal_dialect": self.options.site.dialect
+            if isinstance(self.options.site, FakeSite)
+            else None,
+            "aws_endpoint_url": self.addresses.aws_url,
+            "database_url": self.postgres.conninfo(DATABASE),
+            "people": [
+                {"name": person.name, "password": person.password, "roles": list(person.roles)}
+                for person in DEMO_ACCOUNTS
+            ]
+            if fake
+            else [],
+            "pids": {
+                "stack": os.getpid(),
+                "postgres": self.postgres.pid,
+                "aws": self._aws.pid,
+                "drupal": self._drupal.pid,
+            },
+            "logs": {name: str(self.folder.logs / f"{name}.log") for name in (*parts, *functions)},
+            "python": sys.version.split()[0],
+            "postgres_version": self.postgres.version,
+        }
+
+    def _site_url(self) -> str:
+        site = self.options.site
+        return self.addresses.drupal_url if isinstance(site, FakeSite) else site.base_url
+
+
+@contextlib.asynccontextmanager
+async def running_stack(options: StackOptions, *, fresh: bool = False) -> AsyncIterator[Stack]:
+    """A stack on its data folder, ended and gone afterwards.
+
+    Raises:
+        DataFolderInUseError: another stack has the folder.
+        PartFailedError: a part did not start.
+    """
+    with DataFolder(options.data_dir) as folder:
+        if fresh:
+            folder.wipe()
+        addresses = await loopback.choose(folder, fixed=options.fixed_ports, front=options.front)
+        stack = Stack(options, folder, addresses)
+        try:
+            await stack.start()
+            yield stack
+        finally:
+            await stack.stop()

@@ -1,0 +1,112 @@
+"""Fixtures for every test: one Postgres server per run, one clean database per test, KMS, a clock.
+
+Under xdist the controller starts the server and hands its address to the workers; without
+workers the first test that wants a database starts it.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, Final
+
+import psycopg
+import pytest
+
+from tests.support.clock import DatabaseClock
+from tests.support.postgres import TestCluster, clean, migrated_server
+
+_CONNINFO: Final = "postgres_conninfo"
+_until_the_run_ends = ExitStack()
+_server_of_the_run: list[str] = []
+
+
+def _server_conninfo() -> str:
+    if not _server_of_the_run:
+        server = _until_the_run_ends.enter_context(migrated_server())
+        _server_of_the_run.append(server.conninfo())
+    return _server_of_the_run[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give a new xdist worker the address of the run's server."""
+    node.workerinput[_CONNINFO] = _server_conninfo()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server where it was started."""
+    _until_the_run_ends.close()
+    _server_of_the_run.clear()
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> TestCluster:
+    """The run's Postgres server, for tests that need a database of their own."""
+    handed: dict[str, Any] = getattr(request.config, "workerinput", {})
+    return TestCluster(
+        admin_conninfo=handed.get(_CONNINFO) or _server_conninfo(),
+        prefix=f"test_{handed.get('workerid', 'alone')}",
+    )
+
+
+@pytest.fixture(scope="session")
+def _database_of_this_worker(cluster: TestCluster) -> str:
+    return cluster.clone()
+
+
+@pytest.fixture
+def database_admin(_database_of_this_worker: str) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser's connection to this test's database, in autocommit."""
+    with psycopg.connect(_database_of_this_worker, autocommit=True) as connection:
+        yield connection
+        clean(connection)
+
+
+@pytest.fixture
+def database_url(_database_of_this_worker: str, database_admin: psycopg.Connection[Any]) -> str:
+    """Conninfo of a migrated database without rows; emptied again after the test."""
+    return _database_of_this_worker
+
+
+@pytest.fixture
+def fresh_database(cluster: TestCluster) -> Iterator[str]:
+    """Conninfo of a database of its own, migrated: for roles, policies and schema changes."""
+    conninfo = cluster.clone()
+    yield conninfo
+    cluster.drop(conninfo)
+
+
+@pytest.fixture
+def empty_database(cluster: TestCluster) -> Iterator[str]:
+    """Conninfo of a database of its own without any schema: for migrations."""
+    conninfo = cluster.empty()
+    yield conninfo
+    cluster.drop(conninfo)
+
+
+@pytest.fixture
+def clock(database_admin: psycopg.Connection[Any]) -> Iterator[DatabaseClock]:
+    """The clock of this test's database; `advance(seconds)` moves it."""
+    moved = DatabaseClock(database_admin)
+    yield moved
+    moved.restore()
+
+
+@pytest.fixture(scope="session")
+def kms_endpoint() -> Iterator[str]:
+    """Address of a moto server; the AWS SDK of this process is pointed at it."""
+    from tests.support.aws import (  # noqa: PLC0415 - moto takes a second to import
+        moto_server,
+        point_sdk_at,
+    )
+
+    with moto_server() as endpoint, pytest.MonkeyPatch.context() as monkeypatch:
+        point_sdk_at(endpoint, monkeypatch)
+        yield endpoint
+
+
+@pytest.fixture
+def kms_key_id(kms_endpoint: str) -> str:
+    """Id of a fresh symmetric KMS key."""
+    from tests.support.aws import new_kms_key  # noqa: PLC0415 - moto takes a second to import
+
+    return new_kms_key(kms_endpoint)
