@@ -4,6 +4,7 @@ One-off faults are in ``faults``; never let a switch outlive ``/_control/reset``
 """
 
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -46,5 +47,8 @@ class Behaviours(BaseModel):
     )
     permissions_added: dict[str, list[str]] = Field(default_factory=dict)
     permissions_removed: dict[str, list[str]] = Field(default_factory=dict)
+    tools_listed_too: list[Any] = Field(
+        default_factory=list, description="Items added to the tool list as they are, to everybody."
+    )
     tools_page_size: int = Field(default=50, ge=1)
     login_failures_max: int = Field(default=5, ge=1)

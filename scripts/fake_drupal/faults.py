@@ -116,6 +116,11 @@ class Gate:
         """Let everything through, now and later."""
         self._open.set()
 
+    @property
+    def is_released(self) -> bool:
+        """Whether nothing waits here any more."""
+        return self._open.is_set()
+
 
 class FaultPlan:
     """The planned faults, taken in the order of planning; one fault per request."""
@@ -125,7 +130,9 @@ class FaultPlan:
         self.gate = Gate()
 
     def plan(self, fault: Fault) -> None:
-        """Add a fault behind those already planned."""
+        """Add a fault behind those already planned; a new hold waits at a closed gate."""
+        if fault.kind is FaultKind.HOLD and self.gate.is_released:
+            self.gate = Gate()
         self._faults.append(fault.model_copy())
 
     def take(

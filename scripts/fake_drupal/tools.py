@@ -26,7 +26,8 @@ def list_endpoint(site: Site, call: Call) -> Response:
     """``/mcp/tools/list``: one page of the tools that the caller may use."""
     caller = identify(site, call)
     require(site, call, caller, DISCOVER_TOOLS)
-    tools = [_listed(site, method) for method in visible_tools(site, caller)]
+    tools: list[JsonValue] = [_listed(site, method) for method in visible_tools(site, caller)]
+    tools += site.behaviours.tools_listed_too
     start, size = _offset(call.query.get("cursor")), site.behaviours.tools_page_size
     following = b64encode(str(start + size).encode()).decode()
     more = following if start + size < len(tools) else None

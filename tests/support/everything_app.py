@@ -80,9 +80,10 @@ async def app(scope: Message, receive: Receive, send: Send) -> None:
 
 async def _start_stream_watcher() -> None:
     """Let the stream library start its one watching task now, not as part of a request."""
+    nothing: tuple[str, ...] = ()
 
     async def no_events() -> AsyncIterator[str]:
-        for event in ():
+        for event in nothing:
             yield event
 
     async def receive() -> Message:

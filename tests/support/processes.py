@@ -1,6 +1,7 @@
 """Waiting for what happens to processes, without polling."""
 
 import asyncio
+import contextlib
 import os
 import select
 from pathlib import Path
@@ -35,3 +36,19 @@ def _ended(pid: int) -> bool:
 def state_of(pid: int) -> str:
     """The kernel's one-letter state of `pid`."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def descendants(pid: int) -> set[int]:
+    """All processes below ``pid`` at this moment."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                stat = (folder / "stat").read_text()
+                parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
+    found: set[int] = set()
+    layer = {pid}
+    while layer:
+        layer = {child for child, parent in parents.items() if parent in layer}
+        found |= layer
+    return found
