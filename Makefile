@@ -1,10 +1,10 @@
 # One word per verb; each calls a script that works without make, too.
 .DEFAULT_GOAL := help
 SAM_CLI_VERSION := 1.170.0
-.PHONY: help dev demo test check format pins build
+.PHONY: help dev demo test check deployment format pins build
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 dev: ## The whole product on this machine (Ctrl-C ends it)
 	@scripts/dev
@@ -17,6 +17,9 @@ test: ## The tests
 
 check: ## All that CI checks: lint, format, types, import contracts, tests
 	@scripts/check
+
+deployment: ## What is deployed: template, sam build, artifacts, every event on two emulators
+	@scripts/check_deployment
 
 format: ## Put the code into its one format
 	@bin=$$(dirname "$$(scripts/bootstrap)") && "$$bin/ruff" check --fix --quiet . && "$$bin/ruff" format --quiet .

@@ -5,11 +5,14 @@ For composition roots only; opens no connection itself, so that a snapshot holds
 
 from dataclasses import dataclass
 
+from shared import stored_settings
 from shared.settings import StateSettings, UpstreamSettings
 from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
+from shared.upstream import transport
 from shared.upstream.drupal_site import DrupalSite
 from shared.upstream.transport import TransportLimits
+from shared.vault import kms_data_keys
 from shared.vault.kms_data_keys import KmsDataKeys
 from shared.vault.token_vault import TokenVault
 
@@ -25,6 +28,16 @@ class OpenedAdapters:
         """Drop connections and opened keys."""
         self.database.forget_connections()
         self.vault.forget_keys()
+
+
+def prepare() -> None:
+    """Do ahead of a snapshot what all environments that wake up from it may share.
+
+    Code, certificates and descriptions of services; nothing unique, connected or secret.
+    """
+    stored_settings.prepare()
+    kms_data_keys.prepare()
+    transport.prepare()
 
 
 def opened_adapters(settings: StateSettings) -> OpenedAdapters:

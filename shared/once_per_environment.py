@@ -21,11 +21,19 @@ P = TypeVar("P", bound=Parts)
 
 
 class OncePerEnvironment(Generic[P]):
-    """Call it for the parts; the first call builds them."""
+    """Call it for the parts; the first call builds them.
 
-    def __init__(self, build: Callable[[], P]) -> None:
+    ``prepare`` runs before a snapshot is taken, and only then: what all environments that wake up
+    from it may share is done once.
+    """
+
+    def __init__(
+        self, build: Callable[[], P], *, prepare: Callable[[], None] | None = None
+    ) -> None:
         self._build = build
         self._parts: P | None = None
+        if prepare is not None:
+            snapshot_restore_py.register_before_snapshot(prepare)
         snapshot_restore_py.register_after_restore(self.forget)
 
     def __call__(self) -> P:

@@ -4,15 +4,17 @@ Called by composition roots when they build, which is after a restore: a snapsho
 a secret nor an address that did not exist when it was taken. Never logs a value.
 """
 
+import functools
 import json
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.errors.base import UnavailableError
 from shared.errors.catalogue import ErrorCode
 
 if TYPE_CHECKING:
+    import boto3
     from botocore.config import Config
 
 SSM_PREFIX = "ssm:"
@@ -26,6 +28,34 @@ class StoredSettingUnavailableError(UnavailableError):
     """A stored setting could not be read."""
 
     code = ErrorCode.KEY_SERVICE_UNAVAILABLE
+
+
+@functools.cache
+def _session() -> "boto3.session.Session":
+    """Keeps descriptions of services once they are read; looks for credentials when needed."""
+    import boto3  # noqa: PLC0415 - imported where a reference exists, see below
+
+    return boto3.session.Session()
+
+
+def prepare() -> None:
+    """Load ahead what reading this process's references takes; reads none of them."""
+    values = os.environ.values()
+    wanted = {"ssm": SSM_PREFIX, "secretsmanager": SECRET_PREFIX}
+    for service, prefix in wanted.items():
+        if any(value.startswith(prefix) for value in values):
+            _warm(service)
+
+
+def _warm(service: Any) -> None:
+    import aws_lambda_powertools.utilities.parameters  # noqa: F401, PLC0415 - as below
+
+    _session().client(
+        service,
+        region_name="us-east-1",
+        aws_access_key_id="none",
+        aws_secret_access_key="none",  # noqa: S106 - stands for no credentials at all
+    ).close()
 
 
 def environment_with_stored() -> dict[str, str]:
@@ -69,7 +99,7 @@ def _read(name: str, reference: str) -> str:
 def _read_parameter(parameter_name: str) -> str:
     from aws_lambda_powertools.utilities.parameters import SSMProvider  # noqa: PLC0415 - as above
 
-    provider = SSMProvider(boto_config=_client_config())
+    provider = SSMProvider(boto_config=_client_config(), boto3_session=_session())
     return str(provider.get(parameter_name, decrypt=True, force_fetch=True))
 
 
@@ -79,7 +109,7 @@ def _read_secret(secret_reference: str) -> str:
     )
 
     secret_id, _, key = secret_reference.partition("#")
-    provider = SecretsProvider(boto_config=_client_config())
+    provider = SecretsProvider(boto_config=_client_config(), boto3_session=_session())
     secret = provider.get(secret_id, force_fetch=True)
     return str(json.loads(str(secret))[key]) if key else str(secret)
 

@@ -8,6 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.parser.models import EventBridgeModel
 
 from functions.cleanup.composition import compose
+from shared import assembly
 from shared.lambda_stream import event_loop
 from shared.observability.instrument import instrument
 from shared.once_per_environment import OncePerEnvironment
@@ -15,7 +16,8 @@ from shared.settings import CleanupFunctionSettings, ObservabilitySettings
 from shared.stored_settings import environment_with_stored
 
 _parts = OncePerEnvironment(
-    lambda: compose(CleanupFunctionSettings.from_environment(environment_with_stored()))
+    lambda: compose(CleanupFunctionSettings.from_environment(environment_with_stored())),
+    prepare=assembly.prepare,
 )
 
 

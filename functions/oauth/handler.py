@@ -7,6 +7,7 @@ from typing import Any
 
 from functions.oauth.composition import compose
 from functions.oauth.last_resort import unanswerable
+from shared import assembly
 from shared.errors.base import ServiceError
 from shared.lambda_stream.event_loop import on_event_loop
 from shared.observability.instrument import instrument
@@ -15,7 +16,8 @@ from shared.settings import OAuthFunctionSettings, ObservabilitySettings
 from shared.stored_settings import environment_with_stored
 
 _parts = OncePerEnvironment(
-    lambda: compose(OAuthFunctionSettings.from_environment(environment_with_stored()))
+    lambda: compose(OAuthFunctionSettings.from_environment(environment_with_stored())),
+    prepare=assembly.prepare,
 )
 
 

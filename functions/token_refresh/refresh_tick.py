@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from shared.domain.grants import REFRESH_DEADLINE_SECONDS
 from shared.domain.identifiers import GrantId
 from shared.errors.base import ServiceError
-from shared.observability import metrics
+from shared.observability import crash_reports, metrics
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
 from shared.state import grants
@@ -95,4 +95,7 @@ class RefreshTick:
             log.error("upstream refuses our client", error=error)
         except ServiceError as error:
             log.warning("grant not refreshed", error=error, grant_id=str(grant_id))
+        except Exception as error:  # noqa: BLE001 - the others' refreshes are under way
+            report_id = crash_reports.report(error)
+            log.exception("refresh crashed", grant_id=str(grant_id), report_id=report_id)
         return RefreshOutcome.INDETERMINATE

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts.artifacts.build import Artifacts, BuildError, artifacts_in, current_artifacts
-from scripts.artifacts.platform import NoPythonError
+from scripts.artifacts.managed_runtime import NoPythonError
 from scripts.local_stack import demo
 from scripts.local_stack.announcement import announcement
 from scripts.local_stack.browser import BrowserError

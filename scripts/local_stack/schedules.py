@@ -35,7 +35,7 @@ class Schedule:
 
     def tick(self) -> dict[str, Any]:
         """The event, as EventBridge would send it now."""
-        file = _EVENTS / f"{self.function}_schedule.json"
+        file = _EVENTS / self.function / "schedule.json"
         event: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         now = dt.datetime.now(dt.UTC)
         return {**event, "id": str(uuid.uuid4()), "time": now.strftime("%Y-%m-%dT%H:%M:%SZ")}

@@ -9,6 +9,8 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "[::1]", "localhost"})
 _LOOPBACK_URI = re.compile(
     r"http://(?P<host>127\.0\.0\.1|\[::1\]|localhost)(?::(?P<port>[0-9]{1,5}))?(?P<rest>/.*)?"
 )
+# The host becomes part of a page's policy, whose lists end at other characters.
+_HTTPS_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _PRINTABLE = re.compile(r"[!-~]+")
 _FORBIDDEN_SCHEMES = frozenset({"javascript", "data", "file", "blob", "vbscript", "about", "http"})
@@ -47,7 +49,7 @@ def may_register(uri: str) -> bool:
 def _scheme_allows(uri: str, parts: SplitResult) -> bool:
     scheme = uri.split(":", 1)[0]
     if scheme == "https":
-        return bool(parts.hostname)
+        return _HTTPS_HOST.fullmatch(parts.netloc) is not None
     if scheme == "http":
         return is_loopback(uri)
     if scheme in _FORBIDDEN_SCHEMES or _SCHEME.fullmatch(scheme) is None:

@@ -9,11 +9,15 @@ class Scope(StrEnum):
 
     SEARCH = "tutorial:search"
     READ = "tutorial:read"
+    SITE_TOOLS = "site:tools"
+    """Covers every tool that the site lists itself, whether it reads or changes: the site does not
+    say which is which."""
 
 
 SCOPE_TEXTS: dict[Scope, str] = {
     Scope.SEARCH: "Search tutorials on your behalf",
     Scope.READ: "Read tutorials that your account can read",
+    Scope.SITE_TOOLS: "Use the other tools of the site on your behalf",
 }
 
 SCOPES_OFFERED: tuple[str, ...] = tuple(scope.value for scope in Scope)

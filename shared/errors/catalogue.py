@@ -43,6 +43,7 @@ class ErrorCode(StrEnum):
     MALFORMED_MESSAGE = "malformed_message"
     ARGUMENTS_INVALID = "arguments_invalid"
     TOOL_UNKNOWN = "tool_unknown"
+    PROMPT_UNKNOWN = "prompt_unknown"
     # search and content
     SEARCH_UNAVAILABLE = "search_unavailable"
     CONTENT_NOT_FOUND = "content_not_found"
@@ -153,7 +154,8 @@ def _passing(
         message=message,
         guidance=Guidance.RETRY_LATER,
         oauth_code="temporarily_unavailable",
-        jsonrpc_code=-32002,
+        # Free for implementations; -32002 meant "resource not found" and may not be used again.
+        jsonrpc_code=-32003,
         retry_after_seconds=retry_after_seconds,
         severity=severity,
     )
@@ -266,6 +268,7 @@ CATALOGUE: dict[ErrorCode, ErrorEntry] = {
         "The arguments do not fit the tool's schema.", jsonrpc=-32602
     ),
     ErrorCode.TOOL_UNKNOWN: _client("There is no tool of this name.", jsonrpc=-32602),
+    ErrorCode.PROMPT_UNKNOWN: _client("There is no prompt of this name.", jsonrpc=-32602),
     ErrorCode.SEARCH_UNAVAILABLE: _passing(
         "Search is not available at the moment. Reading by id still works.",
         retry_after_seconds=15,

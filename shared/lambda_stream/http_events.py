@@ -90,7 +90,7 @@ def asgi_scope(event: Event, *, context: object, state: dict[str, Any]) -> dict[
         "raw_path": raw_path.encode("utf-8"),
         "root_path": "",
         "query_string": event.get("rawQueryString", "").encode("utf-8"),
-        "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in headers.items()],
+        "headers": [(_octets(name), _octets(value)) for name, value in headers.items()],
         "client": (http["sourceIp"], 0),
         "server": _server(headers, scheme),
         "state": state,
@@ -115,7 +115,16 @@ def _flat(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     return flat
 
 
+def _octets(text: str) -> bytes:
+    """A header's text as bytes: callers send other characters than HTTP knows, too."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
 def _server(headers: Mapping[str, str], scheme: str) -> tuple[str, int]:
     host, _, port = headers.get("host", "localhost").partition(":")
     given = port or headers.get("x-forwarded-port", "")
-    return host, int(given) if given.isdigit() else _PORT_OF_SCHEME.get(scheme, 443)
+    is_port = given.isascii() and given.isdigit()
+    return host, int(given) if is_port else _PORT_OF_SCHEME.get(scheme, 443)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import MetricResolution, MetricUnit
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
     AmazonCloudWatchEMFProvider,
 )
@@ -157,10 +157,12 @@ class _Buffer:
 
     def _bounded(self, dimension: str, value: str) -> str:
         text = str(value)
+        seen = self._seen.setdefault(dimension, set())
+        if text in seen:
+            return text
         if _DIMENSION_VALUE.fullmatch(text) is None or redact_text(text) != text:
             return OTHER
-        seen = self._seen.setdefault(dimension, set())
-        if text not in seen and len(seen) >= DIMENSION_VALUES_MAX:
+        if len(seen) >= DIMENSION_VALUES_MAX:
             return OTHER
         seen.add(text)
         return text
@@ -168,22 +170,35 @@ class _Buffer:
     def flush(self) -> None:
         with self._lock:
             taken, self._samples, self._count = self._samples, {}, 0
-        lines = [self._line(key, samples) for key, samples in taken.items()]
-        if lines:
-            sys.stdout.write("".join(lines))
-            sys.stdout.flush()
+        if not taken:
+            return
+        # One for all lines: Powertools validates every value that is added one by one, and ours
+        # are of the list above.
+        provider = AmazonCloudWatchEMFProvider(namespace=NAMESPACE)
+        lines = [self._line(provider, key, samples) for key, samples in taken.items()]
+        sys.stdout.write("".join(lines))
+        sys.stdout.flush()
 
-    def _line(self, key: _Key, samples: Mapping[MetricName, list[float]]) -> str:
+    def _line(
+        self,
+        provider: AmazonCloudWatchEMFProvider,
+        key: _Key,
+        samples: Mapping[MetricName, list[float]],
+    ) -> str:
         request_id, dimensions = key
-        line = AmazonCloudWatchEMFProvider(
-            namespace=NAMESPACE,
-            dimension_set={"service": self.service, "stage": self.stage, **dict(dimensions)},
-            metadata_set={"correlation_id": request_id},
+        line = provider.serialize_metric_set(
+            metrics={
+                name.value: {
+                    "Unit": METRICS[name].unit.value,
+                    "StorageResolution": MetricResolution.Standard.value,
+                    "Value": [float(round(value, 3)) for value in values],
+                }
+                for name, values in samples.items()
+            },
+            dimensions={"service": self.service, "stage": self.stage, **dict(dimensions)},
+            metadata={"correlation_id": request_id},
         )
-        for name, values in samples.items():
-            for value in values:
-                line.add_metric(name=name.value, unit=METRICS[name].unit, value=round(value, 3))
-        return json.dumps(line.serialize_metric_set(), separators=(",", ":")) + "\n"
+        return json.dumps(line, separators=(",", ":")) + "\n"
 
 
 _buffer = _Buffer()

@@ -3,6 +3,7 @@
 It must never let through a value merely because it does not know the shape of the container.
 """
 
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -89,6 +90,14 @@ _QUOTED_VALUE = re.compile(
     r"([\"'])(" + _NAMES + r")(\\{0,8}[\"']\s*[:,]\s*b?\\{0,8}[\"'])([^\"'\\]+)", re.IGNORECASE
 )
 _USER_INFO = re.compile(r"(://)[^/\s:@\"']*:[^/\s@\"']+@")
+_SUSPICIOUS_WORDS = (
+    *("dmcp_", "eyj", "def50200", "bearer", "basic", "dpop", "authorization", "cookie", "sess"),
+    *("__host-", "__secure-", "token", "secret", "code", "state", "assertion", "password"),
+    *("passwd", "consent", "api_key", "://"),
+)
+"""Every pattern above needs one of these, in any case; most texts hold none."""
+_NAMES_REMEMBERED_MAX = 1024
+_SHORT_NAME_CHARACTERS_MAX = 64
 
 
 def _quoted(match: re.Match[str]) -> str:
@@ -96,9 +105,17 @@ def _quoted(match: re.Match[str]) -> str:
     return f"{match[1]}{match[2]}{match[3]}{value}"
 
 
+def _is_suspicious(text: str) -> bool:
+    """Whether a pattern can match at all; other alphabets hold letters that match ours."""
+    lowered = text.lower()
+    return not text.isascii() or any(word in lowered for word in _SUSPICIOUS_WORDS)
+
+
 def redact_text(text: str) -> str:
     """``text`` without tokens, credentials and secret query values; at most 16,384 characters."""
     length = len(text)
+    if length <= TEXT_CHARACTERS_MAX and not _is_suspicious(text):
+        return text
     text = text[:_READ_CHARACTERS_MAX]
     text = _TOKEN.sub(REDACTED, text)
     text = _JWT.sub(REDACTED, text)
@@ -158,16 +175,27 @@ def _redact_mapping(value: Any, depth: int) -> object:
     clean: dict[str, object] = {}
     for key, item in list(value.items())[:ITEMS_MAX]:
         name = key.decode("latin-1") if isinstance(key, bytes) else str(key)
-        clean[redact_text(name)] = _redact_member(name, item, depth)
+        judge = _judged_short_name if len(name) <= _SHORT_NAME_CHARACTERS_MAX else _judged_name
+        shown, is_secret = judge(name)
+        clean[shown] = _redact_member(item, depth, is_secret=is_secret)
     return clean
 
 
-def _redact_member(name: str, item: object, depth: int) -> object:
-    if not is_secret_key(name) or item is None or isinstance(item, bool | int | float):
+def _redact_member(item: object, depth: int, *, is_secret: bool) -> object:
+    if not is_secret or item is None or isinstance(item, bool | int | float):
         return redact(item, depth=depth + 1)
     if isinstance(item, str) and item in _KNOWN_CODES:
         return str(item)
     return REDACTED
+
+
+def _judged_name(name: str) -> tuple[str, bool]:
+    """A name as it may be shown, and whether what stands under it is secret by its name alone."""
+    return redact_text(name), is_secret_key(name)
+
+
+_judged_short_name = functools.lru_cache(maxsize=_NAMES_REMEMBERED_MAX)(_judged_name)
+"""The same few names stand in every log line."""
 
 
 def _redact_items(value: Any, depth: int) -> object:

@@ -205,6 +205,9 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def _connection(self, deadline: _Deadline, *, begin: bool) -> AsyncIterator[Connection]:
+        if deadline.within(CHECK_SECONDS_MAX) <= 0:
+            # Before a healthy connection is taken for one that gives no sign of life.
+            raise DatabaseUnavailableError({"waited_for": "deadline"})
         epoch = self._epoch
         connection = self._rested_connection()
         if connection is None or not await self._lives(connection, deadline, begin=begin):

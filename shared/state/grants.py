@@ -75,6 +75,12 @@ _BACK_OFF: LiteralString = """
      WHERE grant_id = %(grant_id)s AND status <> 'ended'
 """
 
+# In a statement of its own: an end that waited for the lock would not see the session that its
+# holder, a redemption, has opened meanwhile.
+_LOCK: LiteralString = """
+    SELECT grant_id FROM app.grants WHERE grant_id = %(grant_id)s FOR NO KEY UPDATE
+"""
+
 _END: LiteralString = """
     WITH ended AS (
         UPDATE app.grants
@@ -235,6 +241,7 @@ async def back_off(tx: Transaction, *, grant_id: GrantId, seconds: float) -> Non
 
 async def end(tx: Transaction, *, grant_id: GrantId, cause: EndCause) -> bool:
     """End the grant and its sessions, and queue telling Drupal; False if it had ended before."""
+    await tx.execute(_LOCK, {"grant_id": grant_id})
     return await tx.row(_END, {"grant_id": grant_id, "cause": cause.value}) is not None
 
 

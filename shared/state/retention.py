@@ -89,6 +89,12 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         why="Anybody can register; only what was signed in with stays.",
     ),
     RetentionRule(
+        name="tool_catalogue_old",
+        table="app.tool_catalogue",
+        condition="listed_at < app.now() - interval '30 days'",
+        why="It serves for a day; for a month the names of a person's tools keep their meaning.",
+    ),
+    RetentionRule(
         name="usage_events_old",
         table="app.usage_events",
         condition="occurred_at < app.now() - interval '13 months'",

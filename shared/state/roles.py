@@ -59,6 +59,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         *_REFRESH,
         "EXECUTE ON FUNCTION app.authenticate_call(bytea)",
         "EXECUTE ON FUNCTION app.close_call(uuid, uuid, text, text, text, integer, integer)",
+        "SELECT, INSERT, UPDATE ON app.tool_catalogue",
     ),
     AppRole.OAUTH: (
         *_EVERYBODY,
@@ -94,6 +95,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, UPDATE, DELETE ON app.access_tokens",
         "SELECT, UPDATE, DELETE ON app.refresh_tokens",
         "SELECT, UPDATE, DELETE ON app.usage_events",
+        "SELECT, UPDATE, DELETE ON app.tool_catalogue",
     ),
 }
 

@@ -15,6 +15,8 @@ RETRY_AFTER_SECONDS_MAX = 3_600
 """A larger ``Retry-After`` is a mistake of a proxy: nobody waits for hours on its word."""
 _MAINTENANCE_BYTES_READ = 65_536
 _MAINTENANCE = re.compile(rb"under\s+maintenance|maintenance\s+mode", re.IGNORECASE)
+# Written as an escape, or as three bytes that no UTF-8 has and Python's parser takes.
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 # Drupal puts unescaped quotes inside quoted strings, so only the two members that it never
 # decorates are looked for, each from its own start.
 _CHALLENGE_SCHEME = re.compile(r"\s*([A-Za-z]+)")
@@ -38,7 +40,8 @@ class Answer:
         if self.body.lstrip()[:1] not in (b"{", b"["):
             return None
         try:
-            return json.loads(self.body)
+            document = json.loads(self.body)
+            return _whole_characters(document) if _SURROGATE.search(self.body) else document
         except (ValueError, RecursionError):
             return None
 
@@ -78,9 +81,15 @@ class Answer:
             return max(1, min(int(text[:10]), RETRY_AFTER_SECONDS_MAX))
         try:
             at = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if at.tzinfo is None:
             at = at.replace(tzinfo=UTC)
         seconds = int((at - (now or datetime.now(UTC))).total_seconds())
         return max(1, min(seconds, RETRY_AFTER_SECONDS_MAX))
+
+
+def _whole_characters(document: Any) -> Any:
+    """``document`` without halves of surrogate pairs, which JSON can say and no text can hold."""
+    text = json.dumps(document, ensure_ascii=False)
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))

@@ -36,8 +36,13 @@ class DrupalRpc:
         *,
         access_token: str,
         timeout_seconds: float,
+        path: str = RPC_PATH,
+        operation: str | None = None,
     ) -> JsonValue:
         """Call ``method`` with named parameters and return its result, as the site sent it.
+
+        ``path`` is another address that takes JSON-RPC; ``operation`` stands for the method in
+        metrics where the method's name is not ours.
 
         Raises:
             UpstreamTokenRejectedError: the access token does not work (any more).
@@ -50,9 +55,9 @@ class DrupalRpc:
         request: dict[str, JsonValue] = {"jsonrpc": "2.0", "id": str(new_id()), "method": method}
         if params:
             request["params"] = dict(params)
-        with observed(SpanName.UPSTREAM_RPC, method):
+        with observed(SpanName.UPSTREAM_RPC, operation or method):
             answer = await self._transport.post(
-                self.site.url(RPC_PATH),
+                self.site.url(path),
                 content=json.dumps(request, separators=(",", ":")).encode("utf-8", "replace"),
                 headers={
                     "Authorization": f"Bearer {access_token}",
@@ -61,6 +66,18 @@ class DrupalRpc:
                 timeout_seconds=timeout_seconds,
             )
             return result_of(answer)
+
+    async def get(self, path: str, *, access_token: str, timeout_seconds: float) -> Answer:
+        """GET an address of the site that is no JSON-RPC; what the answer means is the caller's.
+
+        Raises:
+            UpstreamUnavailableError: any outage of the way to the site.
+        """
+        return await self._transport.get(
+            self.site.url(path),
+            headers={"Authorization": f"Bearer {access_token}"},
+            timeout_seconds=timeout_seconds,
+        )
 
     def drop_connections(self) -> None:
         """Forget connections after a restore from a snapshot."""

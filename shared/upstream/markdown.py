@@ -10,11 +10,15 @@ from urllib.parse import urljoin, urlsplit
 from bs4 import BeautifulSoup, Tag
 from markdownify import MarkdownConverter
 
-_FENCED = re.compile(r"^(```+|~~~+).*?^\1\s*$", re.DOTALL | re.MULTILINE)
+HTML_CHARACTERS_MAX = 500_000
+"""Converting takes seconds for more than this, and nothing else can happen meanwhile."""
+CUT_NOTE = "*The rest is left out: the text is too long to be shown here.*"
+
+_FENCE = re.compile(r"`{3,}|~{3,}")
 _INLINE_CODE = re.compile(r"`[^`\n]+`")
 _BLOCK_END = re.compile(
     r"</(?:p|h[1-6]|div|ul|ol|li|pre|table|blockquote|section|article|figure|code|em|strong|a)\s*>"
-    r"|<(?:br|img|hr)\b[^>]*>",
+    r"|<(?:br|img|hr)\b[^<>]*>",
     re.IGNORECASE,
 )
 _ANY_TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
@@ -26,18 +30,36 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 def is_html(text: str) -> bool:
     """Whether a body is HTML: tags that end a block stand outside of code."""
-    outside = _INLINE_CODE.sub("", _FENCED.sub("", text))
-    return _BLOCK_END.search(outside) is not None
+    return _BLOCK_END.search(_INLINE_CODE.sub("", _without_fenced(text))) is not None
+
+
+def _without_fenced(text: str) -> str:
+    """``text`` without its fenced code; by lines, for no text may take long here."""
+    outside: list[str] = []
+    fenced: list[str] = []
+    fence = ""
+    for line in text.split("\n"):
+        if not fence:
+            opening = _FENCE.match(line)
+            fence = opening.group() if opening else ""
+        elif line.startswith(fence) and not line.rstrip().strip(fence[0]):
+            fence = ""
+            fenced.clear()
+            continue
+        (fenced if fence else outside).append(line)
+    # A fence that never ends is none.
+    return "\n".join(outside + fenced)
 
 
 def to_markdown(body: str, *, base_url: str) -> str:
     """A body as Markdown; one that is Markdown already is left alone.
 
-    Relative links become absolute ones of ``base_url``.
+    Relative links become absolute ones of ``base_url``. HTML nested too deeply becomes plain text,
+    and what is beyond ``HTML_CHARACTERS_MAX`` is left out.
     """
     if not is_html(body):
         return body.strip()
-    soup = BeautifulSoup(body, "html.parser")
+    soup = BeautifulSoup(body[:HTML_CHARACTERS_MAX], "html.parser")
     for element in soup.find_all(_REMOVED):
         element.decompose()
     for name, attribute in _LINK_ATTRIBUTES:
@@ -46,7 +68,12 @@ def to_markdown(body: str, *, base_url: str) -> str:
     converter = MarkdownConverter(
         heading_style="ATX", bullets="-", code_language_callback=_language_of, escape_misc=False
     )
-    return _BLANK_LINES.sub("\n\n", str(converter.convert_soup(soup))).strip()
+    try:
+        text = str(converter.convert_soup(soup))
+    except RecursionError:
+        text = soup.get_text("\n", strip=True)
+    text = _BLANK_LINES.sub("\n\n", text).strip()
+    return text if len(body) <= HTML_CHARACTERS_MAX else f"{text}\n\n{CUT_NOTE}"
 
 
 def to_text(fragment: str) -> str:

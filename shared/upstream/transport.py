@@ -116,6 +116,11 @@ def _tls() -> ssl.SSLContext:
     return httpx2.create_ssl_context(trust_env=False)
 
 
+def prepare() -> None:
+    """Load ahead what the first exchange takes: code and certificates; opens nothing."""
+    CappedTransport(TransportLimits(), connections_max=1)
+
+
 def timeouts(limits: TransportLimits, timeout_seconds: float) -> httpx2.Timeout:
     """Per-operation timeouts; the whole exchange is bounded by ``within``."""
     connect = min(limits.connect_timeout_seconds, timeout_seconds)
@@ -207,11 +212,12 @@ def observed(name: SpanName, operation: str) -> Iterator[None]:
 
 
 class PooledTransport:
-    """Keeps connections for calls that may share them. Belongs to one event loop."""
+    """Keeps connections for calls that may share them, and starts afresh in a new event loop."""
 
     def __init__(self, limits: TransportLimits) -> None:
         self._limits = limits
         self._client: httpx2.AsyncClient | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._used_at = 0.0
 
     async def post(
@@ -256,6 +262,10 @@ class PooledTransport:
         return as_answer(response)
 
     async def _fresh_client(self) -> httpx2.AsyncClient:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            # Connections belong to the loop that opened them; in another they cannot even close.
+            self._loop, self._client = loop, None
         # The wall clock sees a freeze of the environment, which the pool's own clock may not.
         idle_seconds = abs(time.time() - self._used_at)
         self._used_at = time.time()

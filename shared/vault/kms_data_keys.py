@@ -4,6 +4,7 @@ Never keeps an opened key: that is the vault's cache.
 """
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,22 @@ _UNUSABLE: Final = frozenset(
 """Answers that no retry changes: somebody has to repair the key or the permission."""
 
 _T = TypeVar("_T")
+
+
+@functools.cache
+def _session() -> boto3.session.Session:
+    """Keeps the service's description once it is read; looks for credentials when needed."""
+    return boto3.session.Session()
+
+
+def prepare() -> None:
+    """Read ahead what building a client takes; opens nothing and looks for no credentials."""
+    _session().client(
+        "kms",
+        region_name="us-east-1",
+        aws_access_key_id="none",
+        aws_secret_access_key="none",  # noqa: S106 - stands for no credentials at all
+    ).close()
 
 
 class KeyServiceUnavailableError(UnavailableError):
@@ -120,6 +137,7 @@ class KmsDataKeys:
         """Drop the client with its connections and credentials: a snapshot must not carry them."""
         with self._building:
             client, self._built = self._built, None
+            _session.cache_clear()
         if client is not None:
             client.close()
 
@@ -134,7 +152,7 @@ class KmsDataKeys:
     def _client(self) -> "KMSClient":
         with self._building:
             if self._built is None:
-                self._built = boto3.session.Session().client(
+                self._built = _session().client(
                     "kms",
                     region_name=self._region_name,
                     endpoint_url=self._endpoint_url,

@@ -22,7 +22,7 @@ from shared.observability import request_context
 from shared.observability.logging import log
 from shared.state import audit_events, grants
 from shared.state.audit_events import AuditAction
-from shared.state.database import Database, DatabaseUnavailableError
+from shared.state.database import Database, DatabaseUnavailableError, Transaction
 from shared.upstream.failures import (
     UpstreamMisconfiguredError,
     UpstreamTimeoutError,
@@ -84,6 +84,7 @@ class UpstreamCaller:
             AccountUnavailableError: Drupal refuses the account; the grant is suspended for a
                 while and stays.
             GrantEndedError: Drupal has taken the grant back.
+            UnavailableError: no token that works can be had at the moment.
             ServiceError: whatever ``request`` raises but a refused token.
         """
         _refuse_unusable(call.grant, call.now)
@@ -158,23 +159,35 @@ class UpstreamCaller:
             raise GrantEndedError({"outcome": "ended"})
         return current
 
-    async def _suspended(self, grant: Grant) -> AccountUnavailableError:
-        """Suspend the grant: no background refresh, the next try on demand in a while."""
+    async def _suspended(self, grant: Grant) -> ServiceError:
+        """Suspend the grant: no background refresh, the next try on demand in a while.
+
+        Not if the refused pair is no longer the grant's: then nothing is known about the account.
+        """
         try:
             async with self._database.transaction() as tx:
-                await grants.suspend(tx, grant_id=grant.grant_id, seconds=SUSPENDED_RETRY_SECONDS)
-                await audit_events.append(
-                    tx,
-                    AuditAction.GRANT_SUSPENDED,
-                    user_id=grant.user_id,
-                    grant_id=grant.grant_id,
-                    client_id=grant.client_id,
-                    details={"seconds": SUSPENDED_RETRY_SECONDS},
-                )
+                current = await grants.find_locked(tx, grant.grant_id)
+                if current is None or current.status is GrantStatus.ENDED:
+                    return GrantEndedError({"outcome": "ended"})
+                if current.pair_generation != grant.pair_generation:
+                    return UpstreamUnavailableError({"outcome": "moved_on"}, sent=False)
+                await _suspend_in(tx, grant)
         except DatabaseUnavailableError as error:
             log.warning("suspension of a grant not stored", error=error)
         log.warning("upstream refuses an account", grant_id=str(grant.grant_id))
         return AccountUnavailableError(retry_after_seconds=SUSPENDED_RETRY_SECONDS)
+
+
+async def _suspend_in(tx: Transaction, grant: Grant) -> None:
+    await grants.suspend(tx, grant_id=grant.grant_id, seconds=SUSPENDED_RETRY_SECONDS)
+    await audit_events.append(
+        tx,
+        AuditAction.GRANT_SUSPENDED,
+        user_id=grant.user_id,
+        grant_id=grant.grant_id,
+        client_id=grant.client_id,
+        details={"seconds": SUSPENDED_RETRY_SECONDS},
+    )
 
 
 def _refuse_unusable(grant: Grant, now: datetime) -> None:

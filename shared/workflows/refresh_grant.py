@@ -29,6 +29,7 @@ from shared.errors.base import ServiceError, UnavailableError
 from shared.observability import metrics
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
+from shared.observability.request_context import remaining_seconds
 from shared.observability.tracing import SpanName, span
 from shared.state import audit_events, grants, refresh_attempts
 from shared.state.audit_events import AuditAction
@@ -37,6 +38,7 @@ from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.upstream.failures import (
     RefreshRejectedError,
     UpstreamMisconfiguredError,
+    UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
 from shared.vault.token_vault import TokenVault
@@ -49,8 +51,14 @@ BACK_OFF_SECONDS_MIN = 30.0
 BACK_OFF_SECONDS_MAX = 90.0
 DOUBT_SECONDS_MAX = 120.0
 """So long a refusal is not believed after an attempt in doubt: lease, and Drupal's own buffer."""
-STORE_TRIES_MAX = 4
+ASK_SHARE_MIN = 0.5
+"""Drupal is asked only while this share of the time is left: its answer has to reach somebody."""
+STORE_SECONDS_MAX = 30.0
+"""So long a database that is away is asked again to take the only live pair: a failover's time."""
+STORE_MARGIN_SECONDS = 2.0
+"""Left of the invocation when that is given up."""
 STORE_RETRY_SECONDS = 0.1
+STORE_RETRY_SECONDS_MAX = 1.0
 BURN_TIMEOUT_SECONDS = 4.0
 _random = secrets.SystemRandom()
 
@@ -80,9 +88,10 @@ class GrantRefresher:
         *,
         timeout_seconds: float = REFRESH_DEADLINE_SECONDS,
     ) -> RefreshOutcome:
-        """Replace the pair of ``pair_generation``; Drupal gets ``timeout_seconds`` to answer.
+        """Replace the pair of ``pair_generation``; Drupal's answer is there in ``timeout_seconds``.
 
-        Once Drupal has been asked, a cancellation waits until the answer is stored.
+        What comes before Drupal is asked counts, too. Once it has been asked, a cancellation
+        waits until the answer is stored.
 
         Raises:
             UpstreamMisconfiguredError: Drupal refuses our client; no grant is to blame.
@@ -104,6 +113,7 @@ class GrantRefresher:
     async def _refresh(
         self, grant_id: GrantId, pair_generation: int, timeout_seconds: float
     ) -> RefreshOutcome:
+        time_left = _TimeLeft(min(timeout_seconds, REFRESH_DEADLINE_SECONDS))
         async with self._database.autocommit() as tx:
             grant = await grants.find(tx, grant_id)
         if (
@@ -117,14 +127,10 @@ class GrantRefresher:
         await self._vault.prepare()
         if pair.refresh_token is None:
             return await self._end(grant, EndCause.EXPIRED)
-        return await _to_the_end(
-            self._exchange(
-                grant, pair.refresh_token, min(timeout_seconds, REFRESH_DEADLINE_SECONDS)
-            )
-        )
+        return await _to_the_end(self._exchange(grant, pair.refresh_token, time_left))
 
     async def _exchange(
-        self, grant: Grant, refresh_token: str, timeout_seconds: float
+        self, grant: Grant, refresh_token: str, time_left: "_TimeLeft"
     ) -> RefreshOutcome:
         attempt_id = new_id()
         async with self._database.transaction() as tx:
@@ -144,7 +150,7 @@ class GrantRefresher:
                 pair_generation=grant.pair_generation,
             )
         try:
-            pair = await self._oauth.refresh(refresh_token, timeout_seconds=timeout_seconds)
+            pair = await self._oauth.refresh(refresh_token, timeout_seconds=time_left.to_ask())
         except RefreshRejectedError:
             return await self._rejected(grant, attempt_id)
         except UpstreamMisconfiguredError as error:
@@ -158,17 +164,22 @@ class GrantRefresher:
         return await self._keep(grant, attempt_id, replace(pair, subject=grant.subject))
 
     async def _keep(self, grant: Grant, attempt_id: UUID, pair: UpstreamPair) -> RefreshOutcome:
-        """Store the only live pair; a database that stumbles is asked again."""
-        for tried in range(STORE_TRIES_MAX):
-            if tried:
-                await asyncio.sleep(STORE_RETRY_SECONDS * 2**tried)
+        """Store the only live pair; a database that is away is asked again, to the last moment."""
+        seconds = min(STORE_SECONDS_MAX, remaining_seconds() - STORE_MARGIN_SECONDS)
+        give_up_at = time.monotonic() + seconds
+        pause = STORE_RETRY_SECONDS
+        while True:
             try:
                 sealed = await seal_next_pair(self._vault, grant, pair)
                 stored, current = await self._store(grant, attempt_id, pair=pair, sealed=sealed)
             except UnavailableError as error:
-                log.warning("refreshed pair not stored yet", error=error, tried=tried + 1)
-                continue
-            return RefreshOutcome.REFRESHED if stored else await self._fenced_off(current, pair)
+                log.warning("refreshed pair not stored yet", error=error)
+            else:
+                return RefreshOutcome.REFRESHED if stored else await self._fenced_off(current, pair)
+            if time.monotonic() + pause >= give_up_at:
+                break
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, STORE_RETRY_SECONDS_MAX)
         log.error("refreshed pair could not be stored", grant_id=str(grant.grant_id))
         return RefreshOutcome.INDETERMINATE
 
@@ -270,6 +281,25 @@ class GrantRefresher:
             await self._oauth.burn(pair, timeout_seconds=BURN_TIMEOUT_SECONDS)
         except (UnavailableError, UpstreamMisconfiguredError) as error:
             log.warning("unwanted upstream pair not burnt", error=error)
+
+
+class _TimeLeft:
+    """Of the time in which Drupal's answer has to be there."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._over_at = time.monotonic() + seconds
+
+    def to_ask(self) -> float:
+        """Seconds that Drupal can have.
+
+        Raises:
+            UpstreamTimeoutError: too few; Drupal is better asked another time.
+        """
+        left = self._over_at - time.monotonic()
+        if left < self._seconds * ASK_SHARE_MIN:
+            raise UpstreamTimeoutError({"waited_for": "preparation"}, sent=False)
+        return left
 
 
 def _back_off_seconds() -> float:

@@ -3,6 +3,7 @@
 A code is taken by one atomic statement and stays used whatever is wrong with its redemption.
 """
 
+from dataclasses import replace
 from functools import partial
 
 from functions.oauth.authorization_request import bound_resource
@@ -10,7 +11,7 @@ from functions.oauth.dependencies import Dependencies
 from functions.oauth.flows.issued_tokens import IssuedTokens, mint_tokens
 from functions.oauth.flows.known_client import require_client
 from functions.oauth.flows.refresh_session import refresh
-from functions.oauth.flows.ride_out import ride_out
+from functions.oauth.flows.ride_out import attempt_seconds, ride_out
 from functions.oauth.parameters import RESOURCE, Parameters
 from functions.oauth.refusals import (
     InvalidGrantError,
@@ -18,10 +19,11 @@ from functions.oauth.refusals import (
     UnsupportedGrantTypeError,
 )
 from shared.domain import pkce
+from shared.domain.grants import GrantStatus
 from shared.domain.identifiers import ClientId, SessionId, new_id
 from shared.domain.sessions import EndCause
 from shared.domain.tokens import TokenKind, has_shape, hash_token
-from shared.state import audit_events, authorization_codes, sessions
+from shared.state import audit_events, authorization_codes, grants, sessions
 from shared.state.audit_events import AuditAction
 from shared.state.authorization_codes import CodeRecord
 from shared.state.database import Transaction
@@ -36,37 +38,53 @@ async def issue(dependencies: Dependencies, parameters: Parameters) -> IssuedTok
         RefusalError: with the code of RFC 6749 section 5.2 that says why.
         UnavailableError: the database is away; nobody is signed out for it.
     """
-    seconds = dependencies.ride_out_seconds
     match parameters.require("grant_type"):
         case "authorization_code":
-            # A repeated redemption would look like a replay and end what it had given.
-            return await ride_out(
-                partial(_redeem_code, dependencies, parameters), seconds=seconds, repeatable=False
-            )
+            # The same ones at every attempt: by them an attempt knows its own redemption.
+            minted = mint_tokens(expires_in=_access_seconds(dependencies), scopes=())
+            attempt = partial(_redeem_code, dependencies, parameters, minted)
         case "refresh_token":
-            return await ride_out(
-                partial(refresh, dependencies, parameters), seconds=seconds, repeatable=True
-            )
+            attempt = partial(refresh, dependencies, parameters)
         case _:
             raise UnsupportedGrantTypeError("grant_type")
+    return await ride_out(attempt, seconds=dependencies.ride_out_seconds)
 
 
-async def _redeem_code(dependencies: Dependencies, parameters: Parameters) -> IssuedTokens:
+async def _redeem_code(
+    dependencies: Dependencies, parameters: Parameters, minted: IssuedTokens
+) -> IssuedTokens:
     code = parameters.require("code")
     for name in ("client_id", "redirect_uri", "code_verifier"):
         parameters.require(name)
-    async with dependencies.database.transaction() as tx:
+    async with dependencies.database.transaction(timeout_seconds=attempt_seconds()) as tx:
         client = await require_client(tx, parameters)
         if not has_shape(code, TokenKind.CODE):
             raise InvalidGrantError
         record = await authorization_codes.take(tx, code_hash=hash_token(code))
         if record is None:
             raise InvalidGrantError
+        issued = replace(minted, scopes=record.scopes)
+        if record.replayed and await _was_stored(tx, issued):
+            return issued
         refusal = _fault_of(record, parameters, mcp_url=dependencies.mcp_url)
+        if refusal is None and await _has_ended(tx, record):
+            refusal = InvalidGrantError()
         if refusal is None:
-            return await _open_session(dependencies, tx, record)
+            await _open_session(dependencies, tx, record, issued)
+            return issued
         await _record_refusal(tx, record, client_id=client.client_id)
     raise refusal  # outside, so that the code stays used
+
+
+async def _was_stored(tx: Transaction, issued: IssuedTokens) -> bool:
+    """Whether an earlier attempt of this very request was committed, though nobody heard of it."""
+    return await sessions.access_token_lives(tx, hash_token(issued.access_token))
+
+
+async def _has_ended(tx: Transaction, record: CodeRecord) -> bool:
+    """Whether the grant has ended since the sign-in; if not, it cannot before the commit."""
+    grant = await grants.find_locked(tx, record.grant_id)
+    return grant is None or grant.status is GrantStatus.ENDED
 
 
 def _fault_of(record: CodeRecord, parameters: Parameters, *, mcp_url: str) -> RefusalError | None:
@@ -95,12 +113,15 @@ async def _record_refusal(tx: Transaction, record: CodeRecord, *, client_id: Cli
         await end_grant(tx, grant_id=record.grant_id, cause=EndCause.CODE_REPLAYED)
 
 
-async def _open_session(
-    dependencies: Dependencies, tx: Transaction, record: CodeRecord
-) -> IssuedTokens:
+def _access_seconds(dependencies: Dependencies) -> int:
     lifetimes = dependencies.lifetimes
-    expires_in = min(lifetimes.access_seconds, lifetimes.refresh_absolute_seconds)
-    issued = mint_tokens(expires_in=expires_in, scopes=record.scopes)
+    return min(lifetimes.access_seconds, lifetimes.refresh_absolute_seconds)
+
+
+async def _open_session(
+    dependencies: Dependencies, tx: Transaction, record: CodeRecord, issued: IssuedTokens
+) -> None:
+    lifetimes = dependencies.lifetimes
     session = NewSession(
         session_id=SessionId(new_id()),
         grant_id=record.grant_id,
@@ -112,7 +133,7 @@ async def _open_session(
         tx,
         session=session,
         access_hash=hash_token(issued.access_token),
-        access_seconds=expires_in,
+        access_seconds=issued.expires_in,
         refresh_hash=hash_token(issued.refresh_token),
         sliding_seconds=lifetimes.refresh_sliding_seconds,
         absolute_seconds=lifetimes.refresh_absolute_seconds,
@@ -124,4 +145,3 @@ async def _open_session(
         session_id=session.session_id,
         client_id=record.client_id,
     )
-    return issued

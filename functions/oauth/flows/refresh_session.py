@@ -12,6 +12,7 @@ from functions.oauth.authorization_request import asked_scopes, bound_resource
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.flows.issued_tokens import IssuedTokens, mint_tokens
 from functions.oauth.flows.known_client import require_client
+from functions.oauth.flows.ride_out import attempt_seconds
 from functions.oauth.parameters import RESOURCE, Parameters
 from functions.oauth.refusals import InvalidGrantError, InvalidScopeError
 from shared.domain.grants import GrantStatus
@@ -37,7 +38,7 @@ async def refresh(dependencies: Dependencies, parameters: Parameters) -> IssuedT
     """
     refresh_token = parameters.require("refresh_token")
     parameters.require("client_id")
-    async with dependencies.database.transaction() as tx:
+    async with dependencies.database.transaction(timeout_seconds=attempt_seconds()) as tx:
         client = await require_client(tx, parameters)
         if not has_shape(refresh_token, TokenKind.REFRESH):
             raise InvalidGrantError

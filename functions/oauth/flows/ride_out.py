@@ -1,7 +1,7 @@
 """Rides out short outages of the database inside one request.
 
-Clients drop their tokens on failed refreshes, so a failover must not reach them. An attempt whose
-commit is unknown is repeated only where repeating gives the same answer.
+Clients drop their tokens on failed refreshes, so a failover must not reach them. Attempts must
+find the outcome of an earlier one whose commit was not acknowledged, never do it all over again.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from shared.observability.logging import log
 from shared.observability.request_context import remaining_seconds
-from shared.state.driver_errors import CommitUnknownError, DatabaseUnavailableError
+from shared.state.driver_errors import DatabaseUnavailableError
 
 T = TypeVar("T")
 
@@ -25,23 +25,25 @@ ANSWER_SECONDS = 2.0
 _random = secrets.SystemRandom()
 
 
-async def ride_out(attempt: Callable[[], Awaitable[T]], *, seconds: float, repeatable: bool) -> T:
-    """The result of ``attempt``, tried again for up to ``seconds`` while the database is away.
+def attempt_seconds() -> float:
+    """How long one attempt may take: a request that the platform cuts off answers in its words."""
+    return remaining_seconds() - ANSWER_SECONDS
 
-    ``repeatable`` says that a second run after an unknown commit finds the first one's outcome.
+
+async def ride_out(attempt: Callable[[], Awaitable[T]], *, seconds: float) -> T:
+    """The result of ``attempt``, tried again for up to ``seconds`` while the database is away.
 
     Raises:
         DatabaseUnavailableError: still away.
     """
-    give_up_at = time.monotonic() + min(seconds, remaining_seconds() - ANSWER_SECONDS)
+    give_up_at = time.monotonic() + min(seconds, attempt_seconds())
     pause_max = PAUSE_SECONDS_MIN
     while True:
         try:
             return await attempt()
         except DatabaseUnavailableError as error:
             pause = _random.uniform(PAUSE_SECONDS_MIN / 2, pause_max)
-            may_repeat = repeatable or not isinstance(error, CommitUnknownError)
-            if not may_repeat or time.monotonic() + pause >= give_up_at:
+            if time.monotonic() + pause >= give_up_at:
                 raise
             log.warning("database away, trying again", error_code=error.code.value)
         await asyncio.sleep(pause)

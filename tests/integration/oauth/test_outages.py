@@ -2,16 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 
 from functions.oauth.app import create_app
 from functions.oauth.dependencies import Dependencies
-from functions.oauth.flows.ride_out import ride_out
+from functions.oauth.flows.ride_out import ANSWER_SECONDS, ride_out
+from shared.observability.request_context import begin_request, remaining_seconds
 from shared.state.database import Database
 from shared.state.driver_errors import CommitUnknownError, DatabaseUnavailableError
 from tests.integration.oauth.driver import ISSUER, MCP_URL, Driver
+from tests.support.unreliable_database import UnreliableDatabase
 
 NOWHERE = "host=127.0.0.1 port=1 dbname=none connect_timeout=1"
 
@@ -30,14 +34,9 @@ def failing(times: int, error: type[DatabaseUnavailableError]) -> Callable[[], A
     return attempt
 
 
-async def test_a_short_outage_is_ridden_out() -> None:
-    assert await ride_out(failing(2, DatabaseUnavailableError), seconds=8, repeatable=False) == 3
-
-
-async def test_an_unknown_commit_is_repeated_only_where_that_is_safe() -> None:
-    assert await ride_out(failing(1, CommitUnknownError), seconds=8, repeatable=True) == 2
-    with pytest.raises(CommitUnknownError):
-        await ride_out(failing(1, CommitUnknownError), seconds=8, repeatable=False)
+@pytest.mark.parametrize("error", [DatabaseUnavailableError, CommitUnknownError])
+async def test_a_short_outage_is_ridden_out(error: type[DatabaseUnavailableError]) -> None:
+    assert await ride_out(failing(2, error), seconds=8) == 3
 
 
 async def test_a_refresh_goes_on_when_the_database_comes_back_within_the_request(
@@ -61,6 +60,60 @@ async def test_a_refresh_goes_on_when_the_database_comes_back_within_the_request
 
     assert answer.status_code == 200
     assert refused == 2
+
+
+async def test_a_code_whose_commit_was_not_acknowledged_gives_its_tokens_all_the_same(
+    driver: Driver, dependencies: Dependencies, role_url: str
+) -> None:
+    await driver.register()
+    code = await driver.sign_in()
+    database = UnreliableDatabase(role_url)
+    database.lost_commits = 1
+    transport = httpx2.ASGITransport(app=create_app(replace(dependencies, database=database)))
+    async with httpx2.AsyncClient(transport=transport, base_url=ISSUER) as http:
+        driver.http = http
+        answer = await driver.redeem(code)
+        again = await driver.refresh(answer.json()["refresh_token"])
+    await database.close()
+
+    assert answer.status_code == 200
+    assert answer.json()["scope"] == "tutorial:search tutorial:read"
+    assert again.status_code == 200
+
+
+async def test_a_code_taken_by_another_request_is_a_replay_in_an_outage_too(
+    driver: Driver, dependencies: Dependencies, role_url: str
+) -> None:
+    await driver.register()
+    code = await driver.sign_in()
+    tokens = (await driver.redeem(code)).json()
+    database = UnreliableDatabase(role_url)
+    database.lost_commits = 1
+    transport = httpx2.ASGITransport(app=create_app(replace(dependencies, database=database)))
+    async with httpx2.AsyncClient(transport=transport, base_url=ISSUER) as http:
+        driver.http = http
+        answer = await driver.redeem(code)
+        after = await driver.refresh(tokens["refresh_token"])
+    await database.close()
+
+    assert answer.json()["error"] == "invalid_grant"
+    assert after.json()["error"] == "invalid_grant"
+
+
+async def test_a_database_that_dawdles_leaves_the_request_time_to_say_so(
+    driver: Driver, database_admin: psycopg.Connection[Any]
+) -> None:
+    tokens = await driver.tokens()
+    with (
+        database_admin.transaction(),
+        begin_request(function="oauth", remaining_seconds=ANSWER_SECONDS + 0.3),
+    ):
+        database_admin.execute("SELECT 1 FROM app.grants FOR UPDATE")
+        answer = await driver.refresh(tokens["refresh_token"])
+        left_seconds = remaining_seconds()
+
+    assert answer.status_code == 503
+    assert left_seconds > ANSWER_SECONDS / 2
 
 
 async def test_a_refresh_needs_neither_drupal_nor_keys(

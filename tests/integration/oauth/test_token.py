@@ -6,6 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from shared.domain.sessions import EndCause
+from shared.state.database import Database
+from shared.workflows.end_grant import end_grant
 from tests.integration.oauth.driver import FORM, MCP_URL, Driver
 from tests.support.clock import DatabaseClock
 
@@ -335,3 +338,19 @@ async def test_malformed_bodies_get_json_errors(
     assert answer.headers["content-type"] == "application/json"
     assert answer.json()["error"] == "invalid_request"
     assert answer.json()["correlation_id"]
+
+
+async def test_a_code_of_a_grant_that_has_ended_gives_nothing(
+    driver: Driver, database: Database, database_admin: psycopg.Connection[Any]
+) -> None:
+    await driver.register()
+    code = await driver.sign_in()
+    row = database_admin.execute("SELECT grant_id FROM app.grants").fetchone()
+    assert row is not None
+    async with database.transaction() as tx:
+        await end_grant(tx, grant_id=row[0], cause=EndCause.REJECTED_UPSTREAM)
+
+    answer = await driver.redeem(code)
+
+    assert answer.json()["error"] == "invalid_grant"
+    assert database_admin.execute("SELECT count(*) FROM app.sessions").fetchone() == (0,)

@@ -2,16 +2,36 @@
 
 from functions.token_refresh import refresh_tick
 from functions.token_refresh.refresh_tick import RefreshTick
+from shared.domain.grants import REFRESH_DEADLINE_SECONDS
+from shared.domain.identifiers import GrantId
 from shared.domain.sessions import EndCause
 from shared.state import grants
 from shared.workflows.end_grant import end_grant
-from shared.workflows.refresh_grant import GrantRefresher
+from shared.workflows.refresh_grant import GrantRefresher, RefreshOutcome
 from tests.support.clock import DatabaseClock
 from tests.support.unreliable_database import UnreliableDatabase
 from tests.support.upstream_world import SignedIn, UpstreamWorld
 
 HOUR = 3_600
 DUE_BY = HOUR - 300
+
+
+class FaultyRefresher(GrantRefresher):
+    """The real one, with a fault that only one grant meets."""
+
+    faulty: GrantId
+
+    async def refresh(
+        self,
+        grant_id: GrantId,
+        pair_generation: int,
+        *,
+        timeout_seconds: float = REFRESH_DEADLINE_SECONDS,
+    ) -> RefreshOutcome:
+        """As the real one, or a crash."""
+        if grant_id == self.faulty:
+            raise ValueError("a fault")
+        return await super().refresh(grant_id, pair_generation, timeout_seconds=timeout_seconds)
 
 
 def tick_of(
@@ -163,6 +183,27 @@ async def test_a_grant_whose_turn_fails_for_our_own_reasons_does_not_stop_the_ot
         GrantRefresher(database, world.own.vault, world.own.oauth),
         batch_max=10,
         concurrency_max=1,
+        seconds_left=lambda: 60.0,
+    )
+
+    counts = await tick.run()
+
+    assert counts == {"refreshed": 2, "rejected": 0, "indeterminate": 1, "not_due": 0}
+
+
+async def test_a_fault_in_our_own_code_costs_one_grant_its_turn(
+    world: UpstreamWorld, clock: DatabaseClock
+) -> None:
+    people = [await sign_in_for_an_hour(world) for _ in range(3)]
+    clock.advance(DUE_BY)
+    faulty = people[1].grant_id
+    refresher = FaultyRefresher(world.own.database, world.own.vault, world.own.oauth)
+    refresher.faulty = faulty
+    tick = RefreshTick(
+        world.own.database,
+        refresher,
+        batch_max=10,
+        concurrency_max=2,
         seconds_left=lambda: 60.0,
     )
 

@@ -3,7 +3,10 @@
 import asyncio
 import gzip
 import socket
+import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -200,3 +203,45 @@ async def test_a_cancelled_wait_leaves_no_task_behind() -> None:
         await waiting
 
     assert asyncio.all_tasks() == before
+
+
+class _KeepsConnections(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        """Nothing to say."""
+
+
+@pytest.fixture
+def site_of_no_loop() -> Iterator[str]:
+    """A server that lives beside every event loop of a test."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _KeepsConnections) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_transport_goes_on_when_its_event_loop_was_replaced(site_of_no_loop: str) -> None:
+    """A loop with a task that refuses to end is given up between two requests."""
+    pool = PooledTransport(LIMITS)
+
+    async def ask() -> int:
+        answer = await pool.post(site_of_no_loop, content=b"", headers={}, timeout_seconds=5)
+        return answer.status
+
+    with asyncio.Runner() as given_up, asyncio.Runner() as current:
+        assert given_up.run(ask()) == 200
+        left_behind = pool._client
+        try:
+            assert current.run(ask()) == 200
+        finally:
+            current.run(pool.close())
+            assert left_behind is not None
+            given_up.run(left_behind.aclose())

@@ -5,10 +5,12 @@ import asyncio
 import psycopg
 import pytest
 
-from shared.domain.grants import REFRESH_LEASE_SECONDS
+from shared.domain.grants import REFRESH_LEASE_SECONDS, UpstreamPair
 from shared.domain.sessions import EndCause
 from shared.state.database import Database, DatabaseUnavailableError
-from shared.upstream.failures import UpstreamTimeoutError
+from shared.upstream.drupal_oauth import DrupalOAuth
+from shared.upstream.failures import UpstreamTimeoutError, UpstreamUnavailableError
+from shared.vault.token_vault import TokenVault
 from shared.workflows import call_upstream, refresh_grant
 from shared.workflows.call_upstream import AccountUnavailableError, UpstreamCaller
 from shared.workflows.end_grant import end_grant
@@ -29,6 +31,32 @@ def unreliable(world: UpstreamWorld, **plan: int) -> UnreliableDatabase:
 
 def refresher_on(world: UpstreamWorld, database: Database) -> GrantRefresher:
     return GrantRefresher(database, world.own.vault, world.own.oauth)
+
+
+class SlowlyPrepared(TokenVault):
+    """The real vault over a key service that takes its time."""
+
+    def __init__(self, vault: TokenVault, seconds: float) -> None:
+        self.__dict__.update(vault.__dict__)
+        self._seconds = seconds
+
+    async def prepare(self) -> int:
+        """As the real one, later."""
+        await asyncio.sleep(self._seconds)
+        return await super().prepare()
+
+
+class WatchedSite(DrupalOAuth):
+    """The real client, and how long it was to wait for each answer."""
+
+    def __init__(self, oauth: DrupalOAuth) -> None:
+        self.__dict__.update(oauth.__dict__)
+        self.patience: list[float] = []
+
+    async def refresh(self, refresh_token: str, *, timeout_seconds: float) -> UpstreamPair:
+        """As the real one, noted."""
+        self.patience.append(timeout_seconds)
+        return await super().refresh(refresh_token, timeout_seconds=timeout_seconds)
 
 
 async def test_a_commit_without_acknowledgement_is_looked_up_not_repeated(
@@ -59,7 +87,7 @@ async def test_a_database_that_stumbles_after_the_reply_is_asked_again(
 async def test_a_database_that_stays_away_leaves_doubt_and_the_grant_alive(
     world: UpstreamWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refresh_grant, "STORE_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(refresh_grant, "STORE_SECONDS_MAX", 0.0)
     signed_in = await world.sign_in()
     database = unreliable(world, healthy_transactions=1, refusals=50)
 
@@ -68,6 +96,47 @@ async def test_a_database_that_stays_away_leaves_doubt_and_the_grant_alive(
     assert outcome is RefreshOutcome.INDETERMINATE
     assert await world.outcomes(signed_in) == [None]
     assert (await world.row(signed_in))["status"] == "active"
+
+
+async def test_a_database_that_restarts_after_the_reply_is_asked_until_it_is_back(
+    world: UpstreamWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh_grant, "STORE_RETRY_SECONDS_MAX", 0.0)
+    signed_in = await world.sign_in()
+    database = unreliable(world, healthy_transactions=1, refusals=30)
+
+    outcome = await refresher_on(world, database).refresh(signed_in.grant_id, 1)
+
+    assert outcome is RefreshOutcome.REFRESHED
+    assert await search(world, signed_in) > 0
+
+
+async def test_what_comes_before_the_site_is_asked_is_taken_off_the_sites_time(
+    world: UpstreamWorld,
+) -> None:
+    signed_in = await world.sign_in()
+    site, database = WatchedSite(world.own.oauth), world.own.database
+    refresher = GrantRefresher(database, SlowlyPrepared(world.own.vault, 0.5), site)
+
+    outcome = await refresher.refresh(signed_in.grant_id, 1, timeout_seconds=4)
+
+    assert outcome is RefreshOutcome.REFRESHED
+    assert site.patience[0] <= 3.5
+
+
+async def test_a_site_that_would_answer_too_late_is_not_asked(world: UpstreamWorld) -> None:
+    signed_in = await world.sign_in()
+    refresher = GrantRefresher(
+        world.own.database, SlowlyPrepared(world.own.vault, 0.2), world.own.oauth
+    )
+
+    outcome = await refresher.refresh(signed_in.grant_id, 1, timeout_seconds=0.3)
+
+    assert outcome is RefreshOutcome.INDETERMINATE
+    assert world.drupal.control.requests() == []
+    assert await world.outcomes(signed_in) == ["upstream_timeout"]
+    assert (await world.row(signed_in))["lease_owner"] is None
+    assert await world.own.refresher.refresh(signed_in.grant_id, 1) is RefreshOutcome.REFRESHED
 
 
 async def test_connections_cut_while_the_site_answers_cost_no_pair(
@@ -199,3 +268,24 @@ async def test_a_suspension_that_cannot_be_stored_is_told_all_the_same(
         await caller.run(call, request)
 
     assert (await world.row(signed_in))["status"] == "active"
+
+
+async def test_a_pair_replaced_during_the_call_is_no_reason_to_suspend(
+    world: UpstreamWorld,
+) -> None:
+    signed_in = await world.sign_in()
+    world.drupal.control.save_user("maya")
+    asked = 0
+
+    async def request(access_token: str) -> object:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            assert await world.worker().refresher.refresh(signed_in.grant_id, 2)
+        return await world.content.read("101", access_token=access_token, timeout_seconds=5)
+
+    with pytest.raises(UpstreamUnavailableError):
+        await world.own.caller.run(await world.call_of(signed_in), request)
+
+    assert (await world.row(signed_in))["status"] == "active"
+    assert await search(world, signed_in) > 0

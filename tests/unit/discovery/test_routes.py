@@ -42,7 +42,7 @@ def test_protected_resource_metadata_echoes_the_form_that_was_asked(
 
     assert body["resource"] == resource
     assert body["authorization_servers"] == [ISSUER]
-    assert body["scopes_supported"] == ["tutorial:search", "tutorial:read"]
+    assert body["scopes_supported"] == ["tutorial:search", "tutorial:read", "site:tools"]
     assert "offline_access" not in body["scopes_supported"]
 
 

@@ -17,6 +17,8 @@ ACCEPTABLE = [
     "http://[::1]:8080/callback",
     "cursor://anysphere.cursor-mcp/oauth/callback",
     "com.example.app:/oauth",
+    "https://staging_1.example-app.com:8443/callback",
+    "https://[2001:db8::1]/callback",
 ]
 
 UNSAFE = [
@@ -44,6 +46,10 @@ UNSAFE = [
     "https:///callback",
     "https://example.com:99999/",
     "https://*.example.com/callback",
+    "https://example.com;sandbox/callback",
+    "https://example.com,evil.example/callback",
+    "https://example.com%2eevil.example/callback",
+    "https://example.com'/callback",
     "myapp:callback",
     "",
     "//example.com",

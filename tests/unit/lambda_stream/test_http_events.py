@@ -50,6 +50,7 @@ def test_a_request_becomes_an_asgi_scope() -> None:
         ({"host": "127.0.0.1:8000", "x-forwarded-proto": "http"}, ("127.0.0.1", 8000)),
         ({"host": "a", "x-forwarded-proto": "http"}, ("a", 80)),
         ({"host": "a", "x-forwarded-port": "8443"}, ("a", 8443)),
+        ({"host": "a:²", "x-forwarded-port": "²"}, ("a", 443)),
         ({}, ("localhost", 443)),
     ],
 )
@@ -57,6 +58,19 @@ def test_the_server_is_what_the_caller_addressed(
     headers: dict[str, str], server: tuple[str, int]
 ) -> None:
     assert _scope(headers=headers)["server"] == server
+
+
+@given(st.text(), st.text())
+def test_no_header_or_cookie_of_a_caller_breaks_the_request(value: str, cookie: str) -> None:
+    headers = dict(_scope(headers={"X-Any": value}, cookies=[cookie])["headers"])
+
+    assert set(headers) == {b"x-any", b"cookie"}
+    if value.isascii():
+        assert headers[b"x-any"] == value.encode("ascii")
+
+
+def test_a_header_beyond_latin_1_keeps_its_bytes() -> None:
+    assert (b"x-name", "✓ é".encode()) in _scope(headers={"x-name": "✓ é"})["headers"]
 
 
 def test_a_missing_body_is_empty() -> None:

@@ -21,6 +21,9 @@ NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
         ("soon", None),
         ("-5", None),
         ("1.5", None),
+        ("Mon, 23 Nov 99999999999999999999 04:00:30 GMT", None),
+        ("Mon, 23 Nov 2026 04:00:30 +99999999999999999999", None),
+        ("Mon, 23 Nov 9999 23:59:59 -2359", RETRY_AFTER_SECONDS_MAX),
     ],
 )
 def test_retry_after_is_read_in_both_of_its_forms(text: str, seconds: int | None) -> None:
@@ -48,3 +51,22 @@ def test_an_answer_does_not_show_what_it_holds() -> None:
     shown = repr(Answer(status=200, challenge="Bearer SECRET", body=b"SECRET"))
 
     assert "SECRET" not in shown
+
+
+@pytest.mark.parametrize(
+    ("body", "title"),
+    [
+        (b'{"title": "a \\ud83d\\ude00 b"}', "a \U0001f600 b"),
+        (b'{"title": "cut \\uD83D"}', "cut \ufffd"),
+        (b'{"title": "cut \xed\xa0\xbd"}', "cut \ufffd"),
+        (b'{"title": "\\ude00\\ud83d"}', "\ufffd\ufffd"),
+        ('{"title": "é \U0001f600"}'.encode(), "é \U0001f600"),
+    ],
+)
+def test_text_that_the_site_cut_inside_a_character_can_still_be_written(
+    body: bytes, title: str
+) -> None:
+    document = Answer(status=200, body=body).document
+
+    assert document == {"title": title}
+    assert document["title"].encode()

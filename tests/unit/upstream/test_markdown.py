@@ -1,5 +1,6 @@
 import pytest
 
+from shared.upstream import markdown
 from shared.upstream.markdown import absolute_url, is_html, to_markdown, to_text
 
 BASE = "https://drupal.example"
@@ -27,6 +28,38 @@ def test_markdown_stays_as_it_is_even_with_html_in_its_code() -> None:
 
     assert not is_html(body)
     assert to_markdown(body, base_url=BASE) == body.strip()
+
+
+def test_a_fence_ends_at_one_of_its_kind_that_is_as_long() -> None:
+    assert not is_html("````html\n```\n<p>text</p>\n````\n")
+    assert not is_html("~~~\n```\n<p>text</p>\n~~~ \n")
+    assert is_html("```\ncode\n```\n<p>text</p>\n")
+    assert is_html("<pre>\n```\n</pre>\n<p>a fence that never ends is none</p>")
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["```a\n" * 400_000, "`" * 2_000_000, "`a" * 500_000, "<img " * 400_000, "<" * 2_000_000],
+    ids=["fences", "backticks", "inline", "images", "angles"],
+)
+def test_no_text_takes_long_to_recognise(body: str) -> None:
+    """With time that grew with the square of the size, each of these would take hours."""
+    assert not is_html(body)
+
+
+def test_html_nested_without_end_becomes_plain_text() -> None:
+    body = "<ul><li>" * 2_000 + "deep" + "</li></ul>" * 2_000
+
+    assert to_markdown(body, base_url=BASE) == "deep"
+
+
+def test_html_too_long_to_convert_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(markdown, "HTML_CHARACTERS_MAX", 30)
+
+    converted = to_markdown("<p>one two three</p>" + "<p>four</p>" * 10, base_url=BASE)
+
+    assert converted.startswith("one two three")
+    assert converted.endswith(markdown.CUT_NOTE)
 
 
 @pytest.mark.parametrize(

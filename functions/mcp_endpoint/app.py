@@ -1,0 +1,121 @@
+"""The ASGI app of the resource server: what stands before the SDK, in its order.
+
+Never words an error of its own in anything but JSON: clients take other bodies for a fault.
+"""
+
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from functions.mcp_endpoint.answers import (
+    ALLOWED_HEADERS,
+    PREFLIGHT_SECONDS,
+    Answer,
+    Receive,
+    Scope,
+    Send,
+    json_answer,
+    message_error,
+    plain_error,
+    send_answer,
+    with_common_headers,
+)
+from functions.mcp_endpoint.exchange import ExchangeParts, MessageExchange
+from shared.discovery import routes
+from shared.discovery.documents import (
+    AUTHORIZE_PATH,
+    REGISTER_PATH,
+    REVOKE_PATH,
+    TOKEN_PATH,
+)
+from shared.errors.base import ServiceError
+from shared.errors.catalogue import ErrorCode
+from shared.observability.request_context import correlation_id
+
+HEALTH_PATH = "/health/live"
+_METHODS = "POST, OPTIONS"
+_ISSUER_PATHS = frozenset({AUTHORIZE_PATH, TOKEN_PATH, REGISTER_PATH, REVOKE_PATH})
+
+
+class NotFoundError(ServiceError):
+    """There is nothing at this address."""
+
+    code: ClassVar[ErrorCode] = ErrorCode.NOT_FOUND
+
+
+class MethodNotAllowedError(ServiceError):
+    """This address takes other methods."""
+
+    code: ClassVar[ErrorCode] = ErrorCode.METHOD_NOT_ALLOWED
+
+
+class McpEndpoint:
+    """The app."""
+
+    def __init__(self, parts: ExchangeParts, *, issuer_url: str, mcp_url: str) -> None:
+        self._parts = parts
+        self._issuer_url = issuer_url
+        self._mcp_url = mcp_url
+        self._mcp_path = urlsplit(mcp_url).path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, with_common_headers(send))
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with self._parts.protocol.running():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].removesuffix("/") == self._mcp_path and scope["method"] == "POST":
+            await MessageExchange(self._parts, scope, receive, send).run()
+        else:
+            await send_answer(self._static_answer(scope), send)
+
+    def _static_answer(self, scope: Scope) -> Answer:
+        """Everything that is answered from fixed facts: no token, no database, no keys."""
+        path, method = scope["path"], scope["method"]
+        document = routes.find(
+            path,
+            method=method,
+            issuer=self._issuer_url,
+            mcp_url=self._mcp_url,
+            correlation_id=correlation_id(),
+        )
+        if document is not None:
+            return Answer(status=document.status, headers=document.headers, body=document.body)
+        if path in _ISSUER_PATHS:
+            return self._to_issuer(path, scope["query_string"].decode("latin-1"))
+        if path == HEALTH_PATH and method in {"GET", "HEAD"}:
+            return json_answer(200, {"status": "ok"})
+        if path.removesuffix("/") == self._mcp_path:
+            return _preflight() if method == "OPTIONS" else _method_not_allowed()
+        return plain_error(NotFoundError())
+
+    def _to_issuer(self, path: str, query: str) -> Answer:
+        """Clients without metadata guess these paths at the root of this host."""
+        target = f"{self._issuer_url}{path}" + (f"?{query}" if query else "")
+        # 307 keeps method and body (RFC 9110 section 15.4.8) and is remembered by nobody.
+        return json_answer(307, {"location": target}, headers={"location": target})
+
+
+def _preflight() -> Answer:
+    return json_answer(
+        200,  # not 204: answers without a byte get stuck in some fronts
+        {},
+        headers={
+            "allow": _METHODS,
+            "access-control-allow-methods": _METHODS,
+            "access-control-allow-headers": ALLOWED_HEADERS,
+            "access-control-max-age": str(PREFLIGHT_SECONDS),
+        },
+    )
+
+
+def _method_not_allowed() -> Answer:
+    return message_error(MethodNotAllowedError(), request_id=None, headers={"allow": _METHODS})

@@ -1,0 +1,197 @@
+"""Plugs the real adapters together for the composition root; opens no connection itself."""
+
+from dataclasses import dataclass
+
+from functions.mcp_endpoint.answers import AsgiApp, Receive, Scope, Send, plain_error, send_answer
+from functions.mcp_endpoint.app import McpEndpoint
+from functions.mcp_endpoint.bearer import BearerCheck, Challenges
+from functions.mcp_endpoint.call_state import UsageRecord
+from functions.mcp_endpoint.exchange import ExchangeParts
+from functions.mcp_endpoint.mcp_server import McpProtocol, Offer, build_server
+from functions.mcp_endpoint.permissions import Permissions
+from functions.mcp_endpoint.prompts import build_prompts
+from functions.mcp_endpoint.resources import Resources
+from functions.mcp_endpoint.site_catalogue import SiteCatalogue
+from functions.mcp_endpoint.tool_calls import ToolCalls
+from functions.mcp_endpoint.toolbox import Toolbox
+from functions.mcp_endpoint.tools.catalogue import ToolCatalogue, build_catalogue
+from functions.mcp_endpoint.tools.content_tools import ContentTools
+from functions.mcp_endpoint.tools.site_listing import ListingRules
+from functions.mcp_endpoint.tools.site_requests import Caller, SiteRequests
+from functions.mcp_endpoint.tools.site_tools import SiteToolRunner
+from functions.mcp_endpoint.waiting import ANSWER_MARGIN_SECONDS
+from shared.assembly import OpenedAdapters, limits_of, opened_adapters, site_of
+from shared.domain.identifiers import GrantId, UserId
+from shared.domain.scopes import SCOPES_OFFERED
+from shared.domain.site_tools import SiteToolList
+from shared.domain.tokens import TokenHash
+from shared.errors.base import ServiceError
+from shared.observability.request_context import remaining_seconds
+from shared.settings import McpEndpointFunctionSettings
+from shared.state import calls, tool_catalogue
+from shared.state.calls import CallRecord
+from shared.state.database import Database
+from shared.upstream.drupal_content import DrupalContent
+from shared.upstream.drupal_oauth import DrupalOAuth
+from shared.upstream.drupal_rpc import DrupalRpc
+from shared.upstream.drupal_tools import DrupalTools
+from shared.workflows.call_upstream import UpstreamCaller
+from shared.workflows.refresh_grant import GrantRefresher
+
+LISTING_SECONDS_MAX = 5.0
+"""A list of tools opens a conversation: nobody waits for the site's part of it any longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The app, and what must be forgotten after a restore."""
+
+    app: McpEndpoint
+    opened: OpenedAdapters
+    rpc: DrupalRpc
+    site_catalogue: SiteCatalogue
+
+    def forget(self) -> None:
+        """Drop connections, opened keys, and what was known about people."""
+        self.opened.forget()
+        self.rpc.drop_connections()
+        self.site_catalogue.forget()
+
+    async def close(self) -> None:
+        """Close every connection, where a process ends in good order."""
+        await self.rpc.close()
+        await self.opened.database.close()
+        self.opened.vault.forget_keys()
+
+
+def compose(settings: McpEndpointFunctionSettings) -> Parts:
+    """Build every adapter from ``settings``, and the app over them."""
+    opened = opened_adapters(settings)
+    site, limits = site_of(settings), limits_of(settings)
+    rpc = DrupalRpc(site, limits=limits)
+    refresher = GrantRefresher(opened.database, opened.vault, DrupalOAuth(site, limits=limits))
+    caller = UpstreamCaller(opened.database, opened.vault, refresher)
+    requests = SiteRequests(
+        caller,
+        remaining_seconds=remaining_seconds,
+        timeout_seconds=settings.drupal_rpc_timeout_seconds,
+    )
+    content = _content_tools(settings, requests, rpc)
+    own = build_catalogue(content)
+    tools = DrupalTools(rpc)
+    site_catalogue = _site_catalogue(settings, own, tools, caller=caller, database=opened.database)
+    toolbox = Toolbox(
+        own, site_catalogue, SiteToolRunner(requests, tools, base_url=settings.drupal_base_url)
+    )
+    offer = Offer(
+        toolbox=toolbox,
+        calls=ToolCalls(toolbox, remaining_seconds=remaining_seconds),
+        resources=Resources(content, remaining_seconds=remaining_seconds),
+        prompts=build_prompts(),
+    )
+    parts = _exchange_parts(settings, offer, CallsTable(opened.database))
+    app = McpEndpoint(parts, issuer_url=settings.issuer_url, mcp_url=settings.mcp_url)
+    return Parts(app=app, opened=opened, rpc=rpc, site_catalogue=site_catalogue)
+
+
+def refusing(error: ServiceError) -> AsgiApp:
+    """An app for the time in which the real one cannot be put together."""
+
+    async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send_answer(plain_error(error, headers={"access-control-allow-origin": "*"}), send)
+
+    return refuse
+
+
+class CallsTable:
+    """The two statements of a call, each in a transaction of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, token_hash: TokenHash) -> CallRecord | None:
+        """All that is known about a bearer."""
+        async with self._database.autocommit() as tx:
+            return await calls.authenticate(tx, token_hash)
+
+    async def close(self, grant_id: GrantId, usage: UsageRecord) -> None:
+        """Write the usage row."""
+        async with self._database.autocommit() as tx:
+            await calls.close(
+                tx,
+                grant_id=grant_id,
+                tool=usage.tool,
+                outcome=usage.outcome,
+                content_id=usage.content_id,
+                result_count=usage.result_count,
+                duration_milliseconds=usage.duration_milliseconds,
+            )
+
+
+class ToolListsTable:
+    """The lists of the site's tools, each statement in a transaction of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, user_id: UserId) -> SiteToolList | None:
+        """The person's list, however old."""
+        async with self._database.autocommit() as tx:
+            return await tool_catalogue.find(tx, user_id)
+
+    async def store(self, user_id: UserId, listed: SiteToolList) -> None:
+        """Keep ``listed`` as of now."""
+        async with self._database.autocommit() as tx:
+            await tool_catalogue.store(tx, user_id, listed)
+
+
+def _exchange_parts(
+    settings: McpEndpointFunctionSettings, offer: Offer, table: CallsTable
+) -> ExchangeParts:
+    return ExchangeParts(
+        body_bytes_max=settings.request_body_bytes_max,
+        bearer=BearerCheck(find_call=table.find, resource=settings.mcp_url),
+        challenges=Challenges(resource=settings.mcp_url, scopes_offered=SCOPES_OFFERED),
+        permissions=Permissions(offer.toolbox, offer.resources, offer.prompts),
+        protocol=McpProtocol(
+            build_server(offer, release=settings.release),
+            mcp_url=settings.mcp_url,
+            body_bytes_max=settings.request_body_bytes_max,
+        ),
+        write_usage=table.close,
+    )
+
+
+def _content_tools(
+    settings: McpEndpointFunctionSettings, requests: SiteRequests, rpc: DrupalRpc
+) -> ContentTools:
+    content = DrupalContent(
+        rpc,
+        search_method=settings.drupal_search_method,
+        read_method=settings.drupal_read_method,
+    )
+    return ContentTools(requests, content)
+
+
+def _site_catalogue(
+    settings: McpEndpointFunctionSettings,
+    own: ToolCatalogue,
+    tools: DrupalTools,
+    *,
+    caller: Caller,
+    database: Database,
+) -> SiteCatalogue:
+    return SiteCatalogue(
+        requests=SiteRequests(
+            caller,
+            remaining_seconds=lambda: remaining_seconds() - ANSWER_MARGIN_SECONDS,
+            timeout_seconds=LISTING_SECONDS_MAX,
+        ),
+        site=tools,
+        lists=ToolListsTable(database),
+        rules=ListingRules(
+            own_names=own.names,
+            wrapped_methods=frozenset({settings.drupal_search_method, settings.drupal_read_method}),
+            site_scopes=frozenset(settings.drupal_scopes),
+        ),
+    )

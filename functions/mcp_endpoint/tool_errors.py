@@ -1,0 +1,70 @@
+"""The one boundary where an error inside a tool becomes a result that a model can act on.
+
+Never lets an error's own text through: catalogue text, the next step, a correlation id.
+"""
+
+from mcp_types import CallToolResult, TextContent
+
+from functions.mcp_endpoint.tools.definitions import ArgumentsInvalidError
+from shared.errors.base import ServiceError
+from shared.errors.catalogue import ErrorCode, Guidance
+from shared.errors.translation import JsonObject, as_guidance, as_service_error
+from shared.observability import crash_reports, metrics
+from shared.observability.logging import log
+from shared.observability.request_context import correlation_id
+
+_NEXT_STEPS: dict[Guidance, str] = {
+    Guidance.RETRY_LATER: "Try the same call again after the time given.",
+    Guidance.SIGN_IN: "Ask the person to sign in again in their MCP client.",
+    Guidance.SUBSCRIBE: (
+        "Tell the person that their membership does not include this; they can change it on "
+        "the site."
+    ),
+    Guidance.CHANGE_ARGUMENTS: "Change the arguments and call again.",
+    Guidance.CONTACT_SUPPORT: (
+        "If it stays so, ask the person to contact support with the correlation id."
+    ),
+}
+
+
+def is_identity_error(error: ServiceError) -> bool:
+    """Whether ``error`` means that nobody is signed in any more: the HTTP answer says so, 401.
+
+    A refused account is none of these: a new sign-in would not help against it.
+    """
+    return error.entry.http_status == 401
+
+
+def noted(error: Exception) -> ServiceError:
+    """Log an error once, count it, report an unexpected one; gives what callers may know."""
+    known = as_service_error(error)
+    fields = {"error_code": known.code.value, **known.facts}
+    if known.code is ErrorCode.INTERNAL_ERROR:
+        report_id = crash_reports.report(error)
+        log.exception("tool failed unexpectedly", error=error, report_id=report_id, **fields)
+    else:
+        log.info("tool ended with an error", **fields)
+    metrics.count(metrics.MetricName.ERRORS, error_code=known.code.value)
+    return known
+
+
+def as_tool_result(error: ServiceError) -> CallToolResult:
+    """The error as a tool's result: text for the model, the same as structured content."""
+    details = error.details if isinstance(error, ArgumentsInvalidError) else {}
+    body: JsonObject = {**as_guidance(error, correlation_id=correlation_id()), **details}
+    return CallToolResult(
+        content=[TextContent(text=_text(error))],
+        structured_content={"error": body},
+        is_error=True,
+    )
+
+
+def _text(error: ServiceError) -> str:
+    lines = [error.entry.message]
+    if isinstance(error, ArgumentsInvalidError):
+        lines += [f"- {field}: {rule}" for field, rule in error.problems]
+    lines.append(f"What to do: {_NEXT_STEPS[error.entry.guidance]}")
+    if error.retry_after_seconds is not None:
+        lines.append(f"Try again in {error.retry_after_seconds} seconds.")
+    lines.append(f"Error {error.code.value}, correlation id {correlation_id()}.")
+    return "\n".join(lines)

@@ -1,0 +1,55 @@
+"""Notes what a call was, and closes it: its row is written after the answer, within the request.
+
+Never fails the call, and never waits long.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from functions.mcp_endpoint.call_state import CallState, UsageRecord
+from functions.mcp_endpoint.tools.definitions import ToolResult
+from shared.domain.identifiers import GrantId
+from shared.errors.base import ServiceError
+from shared.observability import metrics
+from shared.observability.logging import log
+from shared.observability.tracing import SpanName, span
+
+CLOSE_SECONDS_MAX = 1.0
+
+WriteUsage = Callable[[GrantId, UsageRecord], Awaitable[None]]
+
+
+def note_usage(
+    state: CallState,
+    name: str,
+    *,
+    metric_name: str,
+    result: ToolResult | None,
+    failure: ServiceError | None,
+    started: float,
+) -> None:
+    """Count a call and prepare its usage row; ``started`` is a time of ``perf_counter``."""
+    milliseconds = (time.perf_counter() - started) * 1000
+    outcome = failure.code.value if failure is not None else "ok"
+    metrics.count(metrics.MetricName.TOOL_CALLS, tool=metric_name, outcome=outcome)
+    metrics.duration(metrics.MetricName.TOOL_DURATION, milliseconds, tool=metric_name)
+    state.usage = UsageRecord(
+        tool=name,
+        outcome=outcome,
+        content_id=result.content_id if result else None,
+        result_count=result.result_count if result else None,
+        duration_milliseconds=round(milliseconds),
+    )
+
+
+async def close_call(state: CallState, write: WriteUsage) -> None:
+    """Write the usage row of ``state``, if a tool has run."""
+    if state.usage is None:
+        return
+    try:
+        with span(SpanName.CLOSE_CALL, tool=state.usage.tool):
+            async with asyncio.timeout(CLOSE_SECONDS_MAX):
+                await write(state.call.grant.grant_id, state.usage)
+    except Exception as error:  # noqa: BLE001 - a row of statistics is worth no failed call
+        log.warning("usage row not written", error_type=type(error).__name__)

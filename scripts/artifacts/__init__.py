@@ -1,0 +1,1 @@
+"""The built artifacts on this machine: made when needed, tried without the checkout."""

@@ -1,0 +1,1 @@
+"""What the functions are compared to: an empty function, and a server of the bare SDK."""

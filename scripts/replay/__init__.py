@@ -1,0 +1,1 @@
+"""Sends every event of ``events/`` to the built artifacts, on our emulator and on AWS's own."""

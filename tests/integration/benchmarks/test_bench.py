@@ -1,0 +1,56 @@
+"""The benchmarks run, once each; what they find out is no matter of a test."""
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+from scripts.artifacts.build import LOGICAL_IDS, PROJECT
+from scripts.artifacts.managed_runtime import NoPythonError, find_python
+
+SECONDS_MAX = 240
+FORMS = ("snapshot", "byte code", "sources")
+
+
+@pytest.fixture(autouse=True)
+def _a_python_that_runs_artifacts() -> None:
+    try:
+        find_python()
+    except NoPythonError as error:
+        pytest.skip(f"NOT RUN: {error}")
+
+
+def _bench(command: str) -> dict[str, Any]:
+    answer = subprocess.run(
+        [PROJECT / "scripts" / "bench", command, "--quick", "--json"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+    )
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
+
+
+@pytest.mark.timeout(SECONDS_MAX)
+def test_bench_cold_measures_every_function_in_every_form() -> None:
+    found = _bench("cold")
+
+    measured = {(one["name"], one["form"]) for one in found["cold"]}
+    subjects = {*LOGICAL_IDS, "bare_sdk_server", "empty_function"}
+    assert measured == {(name, form) for name in subjects for form in FORMS}
+    assert all(one["size_mb"] < 75 for one in found["cold"])
+    assert all(found["imports"][name] for name in LOGICAL_IDS)
+
+
+@pytest.mark.timeout(SECONDS_MAX)
+def test_bench_call_finds_one_statement_before_and_one_after_a_call() -> None:
+    found = _bench("call")["call"]
+
+    calls = {(one["call"], one["server"]) for one in found["results"]}
+    assert ("search_tutorials", "mcp_endpoint") in calls
+    assert ("search_tutorials", "bare SDK") in calls
+    for counted in found["statements"].values():
+        assert counted["kinds"] == {"app.authenticate_call": 1.0, "app.close_call": 1.0}

@@ -1,0 +1,104 @@
+"""The one look-up before a call, and the one row after it."""
+
+import pytest
+
+from shared.domain.sessions import EndCause
+from shared.domain.tokens import TokenHash
+from shared.state import calls, grants, sessions
+from shared.state.calls import CallRecord
+from shared.state.database import Database
+from tests.integration.state.pieces import (
+    CLIENT_ID,
+    HOUR,
+    PAIR,
+    REQUEST,
+    RESOURCE,
+    StoredSession,
+    a_hash,
+    add_session,
+    value,
+)
+from tests.support.clock import DatabaseClock
+
+
+async def look(database: Database, access_hash: TokenHash) -> CallRecord | None:
+    async with database.autocommit() as tx:
+        return await calls.authenticate(tx, access_hash)
+
+
+@pytest.fixture
+async def session(database: Database) -> StoredSession:
+    return await add_session(database, access_seconds=HOUR)
+
+
+async def test_one_look_up_tells_all_that_a_call_needs(
+    database: Database, session: StoredSession
+) -> None:
+    found = await look(database, session.access_hash)
+
+    assert found is not None
+    assert (found.resource, found.session_ended, found.grant_ended) == (RESOURCE, False, False)
+    assert not found.token_expired
+    assert found.call is not None
+    assert (found.call.client_id, found.call.client_name) == (CLIENT_ID, "A client")
+    assert found.call.scopes == REQUEST.scopes
+    assert (found.call.grant.grant_id, found.call.grant.pair) == (session.grant_id, PAIR)
+
+
+async def test_an_unknown_token_tells_nothing(database: Database, session: StoredSession) -> None:
+    assert await look(database, a_hash()) is None
+    assert await look(database, session.refresh_hash) is None
+
+
+async def test_expired_and_ended_are_told_apart(
+    database: Database, session: StoredSession, clock: DatabaseClock
+) -> None:
+    clock.advance(HOUR + 5)
+    expired = await look(database, session.access_hash)
+    async with database.transaction() as tx:
+        await sessions.end(tx, session_id=session.session_id, cause=EndCause.REVOKED_BY_CLIENT)
+    ended = await look(database, session.access_hash)
+    async with database.transaction() as tx:
+        await grants.end(tx, grant_id=session.grant_id, cause=EndCause.EXPIRED)
+        await grants.forget_pair(tx, session.grant_id)
+    gone = await look(database, session.access_hash)
+
+    assert expired is not None
+    assert ended is not None
+    assert gone is not None
+    assert (expired.token_expired, expired.session_ended) == (True, False)
+    assert (ended.session_ended, ended.grant_ended) == (True, False)
+    assert (gone.grant_ended, gone.call) == (True, None)
+
+
+async def test_an_ended_call_leaves_one_row_and_that_the_person_was_here(
+    database: Database, session: StoredSession, clock: DatabaseClock
+) -> None:
+    async def close(outcome: str) -> None:
+        async with database.autocommit() as tx:
+            await calls.close(
+                tx,
+                grant_id=session.grant_id,
+                tool="search_tutorials",
+                outcome=outcome,
+                content_id=None,
+                result_count=3,
+                duration_milliseconds=12,
+            )
+
+    seen = "SELECT last_used_at FROM app.grants"
+    created = await value(database, seen)
+    await close("ok")
+    soon = await value(database, seen)
+    clock.advance(HOUR)
+    await close("unavailable")
+
+    # Seldom, so that a busy person's grant is not rewritten at every call.
+    assert soon == created
+    assert await value(database, seen) > created
+    async with database.autocommit() as tx:
+        rows = await tx.rows("SELECT * FROM app.usage_events ORDER BY occurred_at")
+    assert [row["outcome"] for row in rows] == ["ok", "unavailable"]
+    assert {(row["tool"], row["result_count"], row["client_id"]) for row in rows} == {
+        ("search_tutorials", 3, CLIENT_ID)
+    }

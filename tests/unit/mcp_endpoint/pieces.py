@@ -1,0 +1,381 @@
+"""In-memory pieces around the real app and the real SDK: a bearer table, a site, a usage list."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx2
+import uvicorn
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from functions.mcp_endpoint.app import McpEndpoint
+from functions.mcp_endpoint.bearer import BearerCheck, Challenges
+from functions.mcp_endpoint.call_state import UsageRecord
+from functions.mcp_endpoint.exchange import ExchangeParts
+from functions.mcp_endpoint.mcp_server import McpProtocol, Offer, build_server
+from functions.mcp_endpoint.permissions import Permissions
+from functions.mcp_endpoint.prompts import build_prompts
+from functions.mcp_endpoint.resources import Resources
+from functions.mcp_endpoint.site_catalogue import SiteCatalogue
+from functions.mcp_endpoint.tool_calls import ToolCalls
+from functions.mcp_endpoint.toolbox import Toolbox
+from functions.mcp_endpoint.tools.catalogue import ToolCatalogue, build_catalogue
+from functions.mcp_endpoint.tools.content_tools import ContentTools
+from functions.mcp_endpoint.tools.site_listing import ListingRules
+from functions.mcp_endpoint.tools.site_requests import SiteRequests
+from functions.mcp_endpoint.tools.site_tools import SiteToolRunner
+from shared.domain.content import Document, SearchHit, SearchPage, SearchQuery
+from shared.domain.grants import AuthenticatedCall, Grant, GrantStatus, SealedPair
+from shared.domain.identifiers import (
+    ClientId,
+    GrantId,
+    SessionId,
+    UpstreamSubject,
+    UserId,
+    new_id,
+)
+from shared.domain.scopes import SCOPES_OFFERED
+from shared.domain.site_tools import SiteToolList
+from shared.domain.tokens import TokenHash, TokenKind, hash_token, mint
+from shared.observability.request_context import remaining_seconds
+from shared.state.calls import CallRecord
+from shared.upstream.drupal_tools import ListedTool
+
+T = TypeVar("T")
+
+ISSUER = "https://oauth.example.org"
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+MODES = ("auto", "legacy", "2026-07-28")
+
+
+def a_call(**changes: Any) -> AuthenticatedCall:
+    """A live call of a person with every permission."""
+    grant = Grant(
+        grant_id=GrantId(new_id()),
+        user_id=UserId(new_id()),
+        client_id=ClientId("client-1"),
+        subject=UpstreamSubject("42"),
+        user_salt=b"s" * 32,
+        status=GrantStatus.ACTIVE,
+        pair=SealedPair(ciphertext=b"sealed", key_generation=1),
+        pair_generation=1,
+        access_expires_at=NOW + timedelta(minutes=5),
+        suspended_until=None,
+    )
+    call = AuthenticatedCall(
+        session_id=SessionId(new_id()),
+        client_id=ClientId("client-1"),
+        client_name="Test client",
+        scopes=SCOPES_OFFERED,
+        session_expires_at=NOW + timedelta(days=90),
+        grant=grant,
+        now=NOW,
+    )
+    return replace(call, **changes)
+
+
+class Bearers:
+    """Access tokens that the database knows."""
+
+    def __init__(self, resource: str) -> None:
+        self.resource = resource
+        self.records: dict[TokenHash, CallRecord] = {}
+        self.lookups = 0
+        self.outage: Exception | None = None
+
+    def issue(self, call: AuthenticatedCall | None = None, /, **changes: Any) -> str:
+        """A token for ``call``, its record changed as told."""
+        call = call or a_call()
+        record = CallRecord(
+            now=NOW,
+            token_expires_at=NOW + timedelta(hours=8),
+            resource=self.resource,
+            session_id=call.session_id,
+            session_ended=False,
+            grant_id=call.grant.grant_id,
+            grant_ended=False,
+            call=call,
+        )
+        token = mint(TokenKind.ACCESS)
+        self.records[hash_token(token)] = replace(record, **changes)
+        return token
+
+    async def find(self, token_hash: TokenHash) -> CallRecord | None:
+        """What the database would answer."""
+        self.lookups += 1
+        if self.outage is not None:
+            raise self.outage
+        return self.records.get(token_hash)
+
+
+class Site:
+    """The site and the caller towards it; ``gate`` holds every call back until it is set."""
+
+    def __init__(self) -> None:
+        self.documents = {
+            "7": Document(
+                content_id="7",
+                title="Write a plugin",
+                url="https://site.example.org/tutorial/write-plugin",
+                markdown="First paragraph.\n\nSecond paragraph.",
+                bundle="tutorial",
+                drupal_versions=("10", "11"),
+            )
+        }
+        self.hits = tuple(
+            SearchHit(
+                content_id=str(number),
+                title=f"Tutorial {number}",
+                url=f"https://site.example.org/tutorial/{number}",
+                bundle="tutorial",
+                summary="What it is about.",
+                drupal_versions=("11",),
+                category="Plugins",
+            )
+            for number in range(1, 26)
+        )
+        self.queries: list[SearchQuery] = []
+        self.tokens: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.patience: list[float] = []
+        self.failure: Exception | None = None
+        self.tools: list[ListedTool] = []
+        self.listings = 0
+        self.listed_for: list[tuple[str, float]] = []
+        self.listing_failure: Exception | None = None
+        self.tool_results: dict[str, Any] = {}
+        self.tool_calls: list[tuple[str, dict[str, Any]]] = []
+
+    async def run(self, call: AuthenticatedCall, request: Callable[[str], Awaitable[T]]) -> T:
+        """The caller: with this person's token."""
+        return await request(f"site token of {call.grant.subject}")
+
+    async def search(
+        self, query: SearchQuery, *, access_token: str, timeout_seconds: float
+    ) -> SearchPage:
+        """Every tutorial matches."""
+        await self._enter(access_token, timeout_seconds)
+        self.queries.append(query)
+        hits = self.hits[query.offset : query.offset + query.limit]
+        return SearchPage(hits=hits, total=len(self.hits), offset=query.offset)
+
+    async def read(self, content_id: str, *, access_token: str, timeout_seconds: float) -> Document:
+        """One of the documents."""
+        await self._enter(access_token, timeout_seconds)
+        return self.documents[content_id]
+
+    async def list_tools(
+        self, *, access_token: str, timeout_seconds: float
+    ) -> tuple[ListedTool, ...]:
+        """The tools of everybody."""
+        self.listings += 1
+        self.listed_for.append((access_token, timeout_seconds))
+        if self.listing_failure is not None:
+            raise self.listing_failure
+        return tuple(self.tools)
+
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        access_token: str,
+        timeout_seconds: float,
+    ) -> Any:
+        """What was prepared for the tool, else an echo."""
+        await self._enter(access_token, timeout_seconds)
+        self.tool_calls.append((name, dict(arguments)))
+        return self.tool_results.get(name, {"called": name, "with": dict(arguments)})
+
+    async def _enter(self, access_token: str, timeout_seconds: float) -> None:
+        self.tokens.append(access_token)
+        self.patience.append(timeout_seconds)
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+
+
+class Lists:
+    """Lists of the site's tools, in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[UserId, SiteToolList] = {}
+        self.outage: Exception | None = None
+
+    async def find(self, user_id: UserId) -> SiteToolList | None:
+        """What was kept."""
+        if self.outage is not None:
+            raise self.outage
+        return self.kept.get(user_id)
+
+    async def store(self, user_id: UserId, listed: SiteToolList) -> None:
+        """Keep it."""
+        if self.outage is not None:
+            raise self.outage
+        self.kept[user_id] = listed
+
+
+RULES = ListingRules(
+    own_names=frozenset({"search_tutorials", "get_tutorial", "search", "fetch", "account_status"}),
+    wrapped_methods=frozenset({"dme_mcp.search_content", "tutorial.get"}),
+    site_scopes=frozenset({"tutorial:read", "tutorial:search", "member"}),
+)
+
+
+@dataclass
+class Endpoint:
+    """The served app with its pieces."""
+
+    url: str
+    bearers: Bearers
+    site: Site
+    app: McpEndpoint
+    catalogue: ToolCatalogue
+    site_catalogue: SiteCatalogue
+    lists: Lists
+    protocol: McpProtocol
+    usage: list[UsageRecord] = field(default_factory=list)
+    usage_failure: Exception | None = None
+    transport: httpx2.AsyncBaseTransport | None = None
+    """In place of a socket, where no bytes need to arrive before the answer is whole."""
+
+    async def write_usage(self, _grant_id: GrantId, record: UsageRecord) -> None:
+        """Keep the row, or fail."""
+        if self.usage_failure is not None:
+            raise self.usage_failure
+        self.usage.append(record)
+
+    @asynccontextmanager
+    async def client(
+        self, token: str | None = None, *, mode: str = "auto"
+    ) -> AsyncIterator[Client]:
+        """The SDK's own client, signed in."""
+        headers = {"authorization": f"Bearer {token or self.bearers.issue()}"}
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=20) as http,
+            Client(streamable_http_client(self.url, http_client=http), mode=mode) as client,
+        ):
+            yield client
+
+    @asynccontextmanager
+    async def http(self, **arguments: Any) -> AsyncIterator[httpx2.AsyncClient]:
+        """A plain HTTP client for this host."""
+        base = self.url.removesuffix(urlsplit(self.url).path)
+        async with httpx2.AsyncClient(
+            base_url=base, timeout=20, transport=self.transport, **arguments
+        ) as http:
+            yield http
+
+    async def post(self, document: Any, token: str | None, **headers: str) -> httpx2.Response:
+        """One message in the 2025-11-25 dialect."""
+        sent = {
+            "accept": "application/json, text/event-stream",
+            "mcp-protocol-version": "2025-11-25",
+            **({"authorization": f"Bearer {token}"} if token else {}),
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        async with self.http() as http:
+            return await http.post(urlsplit(self.url).path, json=document, headers=sent)
+
+
+def tool_call(name: str, arguments: dict[str, Any] | None = None, **meta: Any) -> dict[str, Any]:
+    """A ``tools/call`` message."""
+    params: dict[str, Any] = {"name": name, "arguments": arguments or {}}
+    if meta:
+        params["_meta"] = meta
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without a grip on the test process's signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve ``app`` on a bound socket."""
+    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=2)
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        async with asyncio.timeout(10):
+            while not server.started:
+                await asyncio.sleep(0.01)
+                if task.done():
+                    task.result()
+        yield
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def an_endpoint(
+    *, served: bool = False, remaining: Callable[[], float] = remaining_seconds
+) -> AsyncIterator[Endpoint]:
+    """The app over in-memory pieces: called directly, or ``served`` on loopback."""
+    if not served:
+        endpoint = build("http://127.0.0.1:8000/mcp", remaining=remaining)
+        endpoint.transport = httpx2.ASGITransport(endpoint.app, raise_app_exceptions=False)
+        async with endpoint.protocol.running():
+            yield endpoint
+        return
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        mcp_url = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
+        endpoint = build(mcp_url, remaining=remaining)
+        async with serving(endpoint.app, listener):
+            yield endpoint
+
+
+def build(mcp_url: str, *, remaining: Callable[[], float] = remaining_seconds) -> Endpoint:
+    """The app over in-memory pieces, not served yet."""
+    site, bearers, lists = Site(), Bearers(mcp_url), Lists()
+    requests = SiteRequests(site, remaining_seconds=remaining, timeout_seconds=8.0)
+    content = ContentTools(requests, site)
+    catalogue = build_catalogue(content)
+    site_catalogue = SiteCatalogue(requests=requests, site=site, lists=lists, rules=RULES)
+    runner = SiteToolRunner(requests, site, base_url="https://site.example.org")
+    toolbox = Toolbox(catalogue, site_catalogue, runner)
+    offer = Offer(
+        toolbox=toolbox,
+        calls=ToolCalls(toolbox, remaining_seconds=remaining),
+        resources=Resources(content, remaining_seconds=remaining),
+        prompts=build_prompts(),
+    )
+
+    async def write_usage(grant_id: GrantId, record: UsageRecord) -> None:
+        await endpoint.write_usage(grant_id, record)
+
+    parts = ExchangeParts(
+        body_bytes_max=100_000,
+        bearer=BearerCheck(find_call=bearers.find, resource=mcp_url),
+        challenges=Challenges(resource=mcp_url, scopes_offered=SCOPES_OFFERED),
+        permissions=Permissions(toolbox, offer.resources, offer.prompts),
+        protocol=McpProtocol(
+            build_server(offer, release="1.2.3"), mcp_url=mcp_url, body_bytes_max=100_000
+        ),
+        write_usage=write_usage,
+    )
+    endpoint = Endpoint(
+        url=mcp_url,
+        bearers=bearers,
+        site=site,
+        app=McpEndpoint(parts, issuer_url=ISSUER, mcp_url=mcp_url),
+        catalogue=catalogue,
+        site_catalogue=site_catalogue,
+        lists=lists,
+        protocol=parts.protocol,
+    )
+    return endpoint
