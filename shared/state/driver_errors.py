@@ -57,11 +57,12 @@ def driver_errors() -> Iterator[None]:
         yield
     except psycopg.Error as error:
         state = error.sqlstate
+        # Not chained: tracebacks and crash reports would show the server's text, and with it rows.
         facts = {"sqlstate": state, "constraint": error.diag.constraint_name}
         passing = isinstance(error, psycopg.OperationalError) or state in _PASSING_STATES
         if passing:
-            raise DatabaseUnavailableError(facts) from error
-        raise DatabaseStatementError(facts) from error
+            raise DatabaseUnavailableError(facts) from None
+        raise DatabaseStatementError(facts) from None
 
 
 def is_demoted(error: ServiceError) -> bool:

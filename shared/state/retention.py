@@ -85,8 +85,9 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         name="clients_unused",
         table="app.clients",
         condition="unused_expires_at < app.now()"
-        " AND NOT EXISTS (SELECT 1 FROM app.grants g WHERE g.client_id = clients.client_id)",
-        why="Anybody can register; only what was signed in with stays.",
+        " AND NOT EXISTS (SELECT 1 FROM app.grants g WHERE g.client_id = clients.client_id)"
+        " AND NOT EXISTS (SELECT 1 FROM app.sign_ins i WHERE i.client_id = clients.client_id)",
+        why="Anybody can register; only what was signed in with stays, or is about to be.",
     ),
     RetentionRule(
         name="tool_catalogue_old",

@@ -115,20 +115,40 @@ class DrupalTools:
             ServiceError: as ``DrupalRpc.call``.
         """
         own_path = _path_of(name)
-        for path in (own_path, RPC_PATH) if own_path else (RPC_PATH,):
-            try:
-                return await self._rpc.call(
-                    name,
-                    arguments,
-                    access_token=access_token,
-                    timeout_seconds=timeout_seconds,
-                    path=path,
-                    operation="site_tool",
+        try:
+            if own_path is not None:
+                return await self._called(
+                    own_path, name, arguments, access_token, timeout_seconds=timeout_seconds
                 )
-            except failures.UpstreamMisconfiguredError as error:
-                if path == RPC_PATH or not _is_without_route(error):
-                    raise _gone(error) from error
-        raise SiteToolGoneError
+        except failures.UpstreamMisconfiguredError as error:
+            if not _is_without_route(error):
+                raise SiteToolGoneError(error.facts) from error
+        try:
+            return await self._called(
+                RPC_PATH, name, arguments, access_token, timeout_seconds=timeout_seconds
+            )
+        except failures.UpstreamMisconfiguredError as error:
+            if _is_without_route(error):
+                raise  # the site has no JSON-RPC at all
+            raise SiteToolGoneError(error.facts) from error
+
+    async def _called(
+        self,
+        path: str,
+        name: str,
+        arguments: Mapping[str, JsonValue],
+        access_token: str,
+        *,
+        timeout_seconds: float,
+    ) -> JsonValue:
+        return await self._rpc.call(
+            name,
+            arguments,
+            access_token=access_token,
+            timeout_seconds=timeout_seconds,
+            path=path,
+            operation="site_tool",
+        )
 
 
 def _left(deadline: float) -> float:
@@ -140,11 +160,6 @@ def _left(deadline: float) -> float:
 
 def _is_without_route(error: ServiceError) -> bool:
     return error.facts.get("rule") == "no_such_route"
-
-
-def _gone(error: ServiceError) -> ServiceError:
-    """-32601 means that the tool is gone; without a route the site has no JSON-RPC at all."""
-    return error if _is_without_route(error) else SiteToolGoneError(error.facts)
 
 
 def _path_of(name: str) -> str | None:

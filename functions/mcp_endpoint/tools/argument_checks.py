@@ -3,6 +3,7 @@
 Never takes longer than size of schema and arguments allow: what can be slow is left to the site.
 """
 
+import contextlib
 import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -46,7 +47,14 @@ def _validator_class() -> "Callable[[Mapping[str, Any]], Validator]":
     # Takes longer to import than a call lasts, and only calls of the site's tools need it.
     from jsonschema import Draft202012Validator, validators  # noqa: PLC0415 - see above
 
-    unchecked = {"pattern": _passed, "uniqueItems": _passed}
+    divides = Draft202012Validator.VALIDATORS["multipleOf"]
+
+    def multiple_of(*arguments: Any) -> "Iterator[ValidationError]":
+        # A number that no float can hold is the site's to refuse.
+        with contextlib.suppress(OverflowError):
+            yield from divides(*arguments)
+
+    unchecked = {"pattern": _passed, "uniqueItems": _passed, "multipleOf": multiple_of}
     extend: Callable[..., Callable[[Mapping[str, Any]], Validator]] = validators.extend
     return extend(Draft202012Validator, unchecked)
 

@@ -4,6 +4,7 @@ Never loses or repeats a character: the parts, put together, are the text.
 """
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 
 _FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
@@ -30,16 +31,14 @@ def part_of(text: str, *, start: int, characters_max: int) -> Part:
 
 def _cut(text: str, start: int, limit: int) -> int:
     floor = (start + limit) // 2
+    fences = [fence.start() for fence in _FENCE.finditer(text, 0, limit)]
     position = limit
     while (position := text.rfind("\n\n", floor, position)) > 0:
-        if not _inside_code(text, position):
+        inside_code = bisect_left(fences, position) % 2 == 1
+        if not inside_code:
             return position + 2
     for separator in ("\n", " "):
         position = text.rfind(separator, floor, limit)
         if position > 0:
             return position + 1
     return limit
-
-
-def _inside_code(text: str, position: int) -> bool:
-    return len(_FENCE.findall(text, 0, position)) % 2 == 1

@@ -16,7 +16,7 @@ from tests.integration.oauth.driver import MCP_URL
 from tests.integration.oauth.upstream_stub import SITE
 from tests.support.lambda_emulation import logged
 
-EVENTS = Path(__file__).resolve().parents[3] / "events"
+EVENTS = Path(__file__).resolve().parents[3] / "events" / "oauth"
 EXPECTED: dict[str, tuple[int, str]] = {
     "authorize_unknown_client": (400, "text/html; charset=utf-8"),
     "callback_foreign_state": (400, "text/html; charset=utf-8"),
@@ -68,17 +68,15 @@ async def url(emulator: Emulator, role_url: str, kms_endpoint: str, kms_key_id: 
     )
 
 
-async def test_every_event_file_has_its_answer_on_one_warm_environment(
+async def test_events_of_every_endpoint_are_answered_by_one_warm_environment(
     emulator: Emulator, url: str, database_admin: psycopg.Connection[Any]
 ) -> None:
-    files = sorted(EVENTS.glob("oauth_*.json"))
-    assert {file.stem.removeprefix("oauth_") for file in files} == set(EXPECTED)
+    for name, (status, content_type) in EXPECTED.items():
+        event = json.loads((EVENTS / f"{name}.json").read_text())
 
-    for file in files:
-        answer = await emulator.invoke("oauth", json.loads(file.read_text()))
+        answer = await emulator.invoke("oauth", event)
 
-        status, content_type = EXPECTED[file.stem.removeprefix("oauth_")]
-        assert answer["statusCode"] == status, file.name
+        assert answer["statusCode"] == status, name
         assert answer["headers"]["content-type"] == content_type
         assert answer["headers"]["x-content-type-options"] == "nosniff"
         assert answer["isBase64Encoded"] is False
@@ -136,7 +134,7 @@ async def test_settings_that_cannot_be_read_are_answered_in_json(
         FunctionSpec(name="lost", handler="functions.oauth.handler.handler", environment=settings)
     )
 
-    event = json.loads((EVENTS / "oauth_token_unknown_client.json").read_text())
+    event = json.loads((EVENTS / "token_unknown_client.json").read_text())
     answer = await emulator.invoke("lost", event)
 
     assert answer["statusCode"] == 503

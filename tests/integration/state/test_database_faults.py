@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import traceback
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from shared.domain.identifiers import UpstreamSubject, UserId, new_id
+from shared.state import users
 from shared.state.connection import CHECK_AFTER_IDLE_SECONDS
 from shared.state.database import (
     CommitUnknownError,
@@ -16,7 +19,7 @@ from shared.state.database import (
     DatabaseStatementError,
     DatabaseUnavailableError,
 )
-from tests.integration.state.pieces import value
+from tests.integration.state.pieces import SITE, value
 from tests.integration.state.test_database import ADD_KEY, COUNT_KEYS, OWN_PROCESS
 from tests.support.breakable_link import BreakableLink, breakable_link
 
@@ -271,3 +274,21 @@ async def test_a_deadlock_is_passed_on_as_something_that_passes(database: Databa
     assert isinstance(failed, DatabaseUnavailableError)
     assert not isinstance(failed, CommitUnknownError | DatabaseStatementError)
     assert failed.facts["sqlstate"] == "40P01"
+
+
+async def test_a_refused_row_is_in_no_traceback(database: Database) -> None:
+    salt = b"not 32 bytes"
+    with pytest.raises(DatabaseStatementError) as refused:
+        async with database.transaction() as tx:
+            await users.ensure(
+                tx,
+                user_id=UserId(new_id()),
+                site=SITE,
+                subject=UpstreamSubject("subject-of-a-person"),
+                salt=salt,
+            )
+
+    shown = "".join(traceback.format_exception(refused.value))
+    assert refused.value.facts == {"sqlstate": "23514", "constraint": "users_salt_check"}
+    assert salt.hex() not in shown
+    assert "subject-of-a-person" not in shown

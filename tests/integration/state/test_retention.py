@@ -305,6 +305,26 @@ async def test_a_client_in_use_stays(database: Database, clock: DatabaseClock) -
     assert await apply(database, BY_NAME["clients_unused"]) == 0
 
 
+async def test_a_client_with_which_somebody_is_signing_in_stays_until_that_is_over(
+    database: Database, clock: DatabaseClock
+) -> None:
+    await add_client(database)
+    clock.advance(DAY - 60)
+    async with database.transaction() as tx:
+        await sign_ins.begin(
+            tx,
+            sign_in_id=SignInId(new_id()),
+            browser_hash=a_hash(),
+            consent_hash=a_hash(),
+            request=REQUEST,
+        )
+    clock.advance(120)
+
+    assert await apply(database, BY_NAME["clients_unused"]) == 0
+    clock.advance(SIGN_IN_SECONDS_MAX + HOUR)
+    assert await apply_all(database) == {"sign_ins_expired": 1, "clients_unused": 1}
+
+
 async def test_a_session_in_use_is_untouched_by_every_rule(
     database: Database, clock: DatabaseClock
 ) -> None:

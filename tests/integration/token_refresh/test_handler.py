@@ -32,7 +32,7 @@ class Context:
 
 
 def scheduled(function: str) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads((EVENTS / f"{function}_schedule.json").read_text())
+    event: dict[str, Any] = json.loads((EVENTS / function / "schedule.json").read_text())
     return event
 
 

@@ -37,3 +37,13 @@ def test_a_cut_does_not_split_a_code_block_if_it_can_help_it() -> None:
 
 def test_a_text_without_any_break_is_cut_all_the_same() -> None:
     assert part_of("x" * 30, start=10, characters_max=10).text == "x" * 10
+
+
+def test_an_endless_code_block_is_cut_in_no_time() -> None:
+    """With a look at all that stands before at every blank line, this would take hours."""
+    text = "```\n" + "x\n\n" * 1_000_000
+
+    part = part_of(text, start=2_000_000, characters_max=500_000)
+
+    assert part.next_start is not None
+    assert len(part.text) <= 500_000

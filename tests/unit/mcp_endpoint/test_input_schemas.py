@@ -192,3 +192,10 @@ def test_problems_and_arguments_are_bounded() -> None:
     assert len(argument_problems(many, {f"p{n}": n for n in range(50)})) == PROBLEMS_MAX
     [(field, rule)] = argument_problems(many, {"q": "x" * ARGUMENTS_CHARACTERS_MAX})
     assert (field, "characters" in rule) == ("arguments", True)
+
+
+def test_a_number_beyond_every_float_breaks_no_check() -> None:
+    schema = usable_schema({"properties": {"n": {"type": "number", "multipleOf": 0.5}}})
+
+    assert argument_problems(schema, {"n": 10**400}) == ()
+    assert argument_problems(schema, {"n": 0.75}) == (("n", "multipleOf: 0.5."),)
