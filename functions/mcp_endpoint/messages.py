@@ -68,13 +68,18 @@ class IncomingMessage:
     method: str | None
     params: dict[str, Any]
     wants_stream: bool
-    """Whether the client asked for progress and takes an event stream."""
+    """Whether the answer may be an event stream: progress was asked for, or the method is one."""
 
     @property
     def tool_name(self) -> str | None:
         """The tool that a ``tools/call`` names; None for every other message."""
         name = self.params.get("name") if self.method == "tools/call" else None
         return name if isinstance(name, str) else None
+
+
+_STREAMS_OF_THE_PROTOCOL = frozenset({"subscriptions/listen"})
+"""Answered by a stream or not at all: as JSON the SDK would refuse the Accept header (406) where the
+truth is that there is no such method here."""
 
 
 async def read_message(scope: Scope, receive: Receive, *, bytes_max: int) -> IncomingMessage:
@@ -93,12 +98,14 @@ async def read_message(scope: Scope, receive: Receive, *, bytes_max: int) -> Inc
     message = _check_envelope(document)
     params = document.get("params")
     params = params if isinstance(params, dict) else {}
+    method = getattr(message, "method", None)
     return IncomingMessage(
         body=body,
         request_id=message.id if isinstance(message, JSONRPCRequest) else None,
-        method=getattr(message, "method", None),
+        method=method,
         params=params,
-        wants_stream=_wants_progress(params) and _takes_event_stream(scope),
+        wants_stream=method in _STREAMS_OF_THE_PROTOCOL
+        or (_wants_progress(params) and _takes_event_stream(scope)),
     )
 
 

@@ -170,3 +170,28 @@ async def test_a_progress_token_of_a_wrong_type_asks_for_nothing(token: Any) -> 
         )
 
     assert answer.headers["content-type"] == "application/json"
+
+
+async def test_listening_for_changes_is_a_method_that_is_not_there() -> None:
+    listen = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "subscriptions/listen",
+        "params": {
+            "notifications": {},
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+                "io.modelcontextprotocol/clientCapabilities": {},
+            },
+        },
+    }
+    async with an_endpoint() as endpoint:
+        answer = await endpoint.post(
+            listen,
+            endpoint.bearers.issue(),
+            **{"mcp-protocol-version": "2026-07-28", "mcp-method": "subscriptions/listen"},
+        )
+
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == -32601
