@@ -78,8 +78,8 @@ class IncomingMessage:
 
 
 _STREAMS_OF_THE_PROTOCOL = frozenset({"subscriptions/listen"})
-"""Answered by a stream or not at all: as JSON the SDK would refuse the Accept header (406) where the
-truth is that there is no such method here."""
+"""Answered by a stream or not at all: as JSON the SDK would refuse the Accept header (406), where
+the truth is that there is no such method here."""
 
 
 async def read_message(scope: Scope, receive: Receive, *, bytes_max: int) -> IncomingMessage:
