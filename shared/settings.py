@@ -213,6 +213,9 @@ class McpEndpointFunctionSettings(
 ):
     """All that functions/mcp_endpoint reads."""
 
+    site_name: str = Field(
+        default="Drupalize.me", min_length=1, description="Name of the site, as models read it."
+    )
     request_body_bytes_max: int = Field(
         default=1_000_000, gt=0, description="Largest request body accepted."
     )

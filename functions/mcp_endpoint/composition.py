@@ -26,6 +26,7 @@ from shared.domain.scopes import SCOPES_OFFERED
 from shared.domain.site_tools import SiteToolList
 from shared.domain.tokens import TokenHash
 from shared.errors.base import ServiceError
+from shared.lambda_stream.asgi import StreamingAsgiHandler
 from shared.observability.request_context import remaining_seconds
 from shared.settings import McpEndpointFunctionSettings
 from shared.state import calls, tool_catalogue
@@ -47,6 +48,7 @@ class Parts:
     """The app, and what must be forgotten after a restore."""
 
     app: McpEndpoint
+    serve: StreamingAsgiHandler
     opened: OpenedAdapters
     rpc: DrupalRpc
     site_catalogue: SiteCatalogue
@@ -91,7 +93,13 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
     )
     parts = _exchange_parts(settings, offer, CallsTable(opened.database))
     app = McpEndpoint(parts, issuer_url=settings.issuer_url, mcp_url=settings.mcp_url)
-    return Parts(app=app, opened=opened, rpc=rpc, site_catalogue=site_catalogue)
+    return Parts(
+        app=app,
+        serve=StreamingAsgiHandler(app),
+        opened=opened,
+        rpc=rpc,
+        site_catalogue=site_catalogue,
+    )
 
 
 def refusing(error: ServiceError) -> AsgiApp:
@@ -154,7 +162,7 @@ def _exchange_parts(
         challenges=Challenges(resource=settings.mcp_url, scopes_offered=SCOPES_OFFERED),
         permissions=Permissions(offer.toolbox, offer.resources, offer.prompts),
         protocol=McpProtocol(
-            build_server(offer, release=settings.release),
+            build_server(offer, release=settings.release, site_name=settings.site_name),
             mcp_url=settings.mcp_url,
             body_bytes_max=settings.request_body_bytes_max,
         ),

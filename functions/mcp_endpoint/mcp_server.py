@@ -33,9 +33,8 @@ from functions.mcp_endpoint.tool_calls import Context, ToolCalls, state_in
 from functions.mcp_endpoint.toolbox import Toolbox
 
 SERVER_NAME = "drupalize-mcp"
-SERVER_TITLE = "Drupalize.me tutorials"
 INSTRUCTIONS = (
-    "Tutorials about Drupal from Drupalize.me, with the signed-in person's own membership. "
+    "Tutorials from {site_name}, with the signed-in person's own membership. "
     "Find them with search_tutorials, read one with get_tutorial, and give the person the "
     "tutorial's address as the source. Further tools are the site's own, for this person. If a "
     "call is refused, account_status says what to do."
@@ -69,7 +68,7 @@ class Offer:
     prompts: Prompts
 
 
-def build_server(offer: Offer, *, release: str) -> Server[Any]:
+def build_server(offer: Offer, *, release: str, site_name: str) -> Server[Any]:
     """The SDK's server with this server's tools, resources and prompts.
 
     It has no ``subscriptions/listen`` and promises no list changes: every stream held open would
@@ -79,8 +78,8 @@ def build_server(offer: Offer, *, release: str) -> Server[Any]:
     return Server(
         SERVER_NAME,
         version=release,
-        title=SERVER_TITLE,
-        instructions=INSTRUCTIONS,
+        title=f"{site_name} tutorials",
+        instructions=INSTRUCTIONS.format(site_name=site_name),
         # Every list depends on the person's permissions, and every text on their membership:
         # nobody else may be served from a copy.
         cache_hints=_CACHE_HINTS,

@@ -10,7 +10,11 @@ from scripts.benchmarks.cold import ColdResult
 from scripts.benchmarks.import_times import ImportedPackage
 from scripts.benchmarks.tables import median, number, spread, table, times
 
-_ABOUT_COLD: Final = "Milliseconds, medians; ratios are to the bare SDK server in the same form."
+_ABOUT_COLD: Final = (
+    "Milliseconds, medians. Waited: from spawning to the first answer; in the form `snapshot`, as "
+    "after a restore, the first answer alone; CPU is of that. Ratios are to the bare SDK server in "
+    "the same form."
+)
 _ABOUT_IMPORTS: Final = (
     "Imports of the handler by package, milliseconds in its own modules (`-X importtime`, with "
     "byte code):"

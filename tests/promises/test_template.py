@@ -51,6 +51,7 @@ PARAMETER_VALUES = {
     "DatabaseSecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:db",
     "DrupalBaseUrl": "https://site.example",
     "DrupalClientId": "client",
+    "SiteName": "Example",
     "DrupalSecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:drupal",
     "DrupalScopes": "member",
 }

@@ -150,7 +150,7 @@ def connector_search_definition(tools: ConnectorTools) -> ToolDefinition:
         name="search",
         title="Search",
         description=(
-            "Searches Drupalize.me and returns id, title and address of each result, for fetch. "
+            "Searches the site and returns id, title and address of each result, for fetch. "
             "search_tutorials offers filters, summaries and more results."
         ),
         scope=Scope.SEARCH,

@@ -150,9 +150,9 @@ def search_definition(tools: ContentTools) -> ToolDefinition:
         name="search_tutorials",
         title="Search tutorials",
         description=(
-            "Searches Drupalize.me for tutorials, topics, courses, videos and guides about "
-            "Drupal. Returns title, summary, address and id of each result; read one with "
-            "get_tutorial. If next_offset is present there are more results."
+            "Searches the site for tutorials, topics, courses, videos and guides. Returns title, "
+            "summary, address and id of each result; read one with get_tutorial. If next_offset "
+            "is present there are more results."
         ),
         scope=Scope.SEARCH,
         arguments=SearchArguments,

@@ -24,7 +24,7 @@ RUN_SECONDS_MAX = 60
 
 PROGRAM = """
 import json, sys
-from functions.mcp_endpoint.handler import handler, _forget
+from functions.mcp_endpoint.handler import handler, _parts
 
 class Context:
     aws_request_id = "11111111-1111-1111-1111-111111111111"
@@ -34,7 +34,7 @@ class Context:
 
 for line in sys.stdin:
     print("ANSWER " + json.dumps(handler(json.loads(line), Context())), flush=True)
-    _forget()
+    _parts.forget()
 """
 
 

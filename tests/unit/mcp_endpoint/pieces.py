@@ -364,7 +364,9 @@ def build(mcp_url: str, *, remaining: Callable[[], float] = remaining_seconds) -
         challenges=Challenges(resource=mcp_url, scopes_offered=SCOPES_OFFERED),
         permissions=Permissions(toolbox, offer.resources, offer.prompts),
         protocol=McpProtocol(
-            build_server(offer, release="1.2.3"), mcp_url=mcp_url, body_bytes_max=100_000
+            build_server(offer, release="1.2.3", site_name="Example"),
+            mcp_url=mcp_url,
+            body_bytes_max=100_000,
         ),
         write_usage=write_usage,
     )

@@ -125,7 +125,7 @@ async def test_the_server_says_what_it_is_and_how_to_use_it() -> None:
 
     assert (info.name, info.title, info.version) == (
         "drupalize-mcp",
-        "Drupalize.me tutorials",
+        "Example tutorials",
         "1.2.3",
     )
     assert "search_tutorials" in (instructions or "")
