@@ -9,7 +9,7 @@ import pytest
 from scripts.artifacts.build import LOGICAL_IDS, PROJECT
 from scripts.artifacts.managed_runtime import NoPythonError, find_python
 
-SECONDS_MAX = 240
+SECONDS_MAX = 480
 FORMS = ("snapshot", "byte code", "sources")
 
 
