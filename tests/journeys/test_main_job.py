@@ -1,26 +1,46 @@
-"""The main job: sign in with Drupal, search, read; with the SDK's own client."""
+"""The main job: sign in with Drupal, search, read, wait for a slow site; with the SDK's client."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from mcp import Client
 
 from scripts.local_stack.client import MODES, ClientMemory
 from scripts.local_stack.options import Front
 from tests.journeys.world import World, running_world, text_of
 
+WAIT_SECONDS_MAX = 30.0
 
-async def sign_in_search_and_read(world: World, mode: str) -> None:
-    memory = ClientMemory()
-    async with world.client(memory, mode) as client:
-        names = {tool.name for tool in (await client.list_tools()).tools}
-        assert {"search_tutorials", "get_tutorial", "account_status"} <= names
-        found = await client.call_tool("search_tutorials", {"query": "views"})
-        assert found.structured_content is not None
-        first = found.structured_content["results"][0]
-        read = await client.call_tool("get_tutorial", {"id": first["id"]})
-        assert not read.is_error
-        assert first["title"] in text_of(read)
-    assert memory.sign_ins == 1
+
+async def search_and_read(client: Client) -> None:
+    names = {tool.name for tool in (await client.list_tools()).tools}
+    assert {"search_tutorials", "get_tutorial", "account_status"} <= names
+    found = await client.call_tool("search_tutorials", {"query": "views"})
+    assert found.structured_content is not None
+    first = found.structured_content["results"][0]
+    read = await client.call_tool("get_tutorial", {"id": first["id"]})
+    assert not read.is_error
+    assert first["title"] in text_of(read)
+
+
+async def hear_of_progress_before_the_site_has_answered(world: World, client: Client) -> None:
+    told = asyncio.Event()
+
+    async def tell(progress: float, total: float | None, message: str | None) -> None:
+        assert progress > 0
+        assert total is None
+        assert message
+        told.set()
+
+    gate = world.site.control.hold(route="jsonrpc")
+    call = asyncio.create_task(
+        client.call_tool("search_tutorials", {"query": "views"}, progress_callback=tell)
+    )
+    await asyncio.wait_for(told.wait(), WAIT_SECONDS_MAX)
+    assert not call.done()
+    gate.release()
+    assert not (await asyncio.wait_for(call, WAIT_SECONDS_MAX)).is_error
 
 
 @pytest.mark.parametrize(
@@ -28,9 +48,13 @@ async def sign_in_search_and_read(world: World, mode: str) -> None:
     [("urls", 6), ("edge", 6), ("urls", 5)],
     ids=["two-hosts", "one-host", "simple_oauth-5"],
 )
-async def test_a_person_signs_in_searches_and_reads_in_every_revision(
+async def test_a_person_signs_in_searches_reads_and_hears_of_progress_in_every_revision(
     tmp_path: Path, front: Front, dialect: int
 ) -> None:
     async with running_world(tmp_path, dialect=dialect, front=front) as world:
         for mode in MODES:
-            await sign_in_search_and_read(world, mode)
+            memory = ClientMemory()
+            async with world.client(memory, mode) as client:
+                await search_and_read(client)
+                await hear_of_progress_before_the_site_has_answered(world, client)
+            assert memory.sign_ins == 1

@@ -10,12 +10,15 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from scripts.artifacts.build import LOGICAL_IDS
 from scripts.deployment import sam_cli
 from tests.promises.deployed import template
 from tests.promises.tree import ROOT
+
+pytestmark = pytest.mark.deployment
 
 REGION = "us-east-1"
 

@@ -9,6 +9,8 @@ import pytest
 from scripts.artifacts.build import LOGICAL_IDS, PROJECT
 from scripts.artifacts.managed_runtime import NoPythonError, find_python
 
+pytestmark = pytest.mark.deployment
+
 SECONDS_MAX = 480
 FORMS = ("snapshot", "byte code", "sources")
 

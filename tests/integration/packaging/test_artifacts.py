@@ -9,7 +9,7 @@ from scripts.artifacts.build import LOGICAL_IDS, Artifacts, current_artifacts
 from scripts.artifacts.sizes import UNZIPPED_MB_MAX
 from scripts.artifacts.smoke import try_artifact
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.deployment, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("function", LOGICAL_IDS)

@@ -19,7 +19,7 @@ from scripts.replay.cases import load
 from shared.settings import FUNCTION_SETTINGS
 from shared.state.roles import AppRole
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.deployment, pytest.mark.timeout(600)]
 NAMES = ("mcp_endpoint/search_tutorials", "oauth/token_bad_code", "cleanup/schedule")
 
 
