@@ -8,6 +8,7 @@ from mcp import Client
 
 from scripts.local_stack.client import MODES, ClientMemory
 from scripts.local_stack.options import Front
+from tests.journeys.old_client import search_as_an_old_client
 from tests.journeys.world import World, running_world, text_of
 
 WAIT_SECONDS_MAX = 30.0
@@ -48,7 +49,7 @@ async def hear_of_progress_before_the_site_has_answered(world: World, client: Cl
     [("urls", 6), ("edge", 6), ("urls", 5)],
     ids=["two-hosts", "one-host", "simple_oauth-5"],
 )
-async def test_a_person_signs_in_searches_reads_and_hears_of_progress_in_every_revision(
+async def test_a_person_signs_in_searches_and_reads_with_clients_of_every_age(
     tmp_path: Path, front: Front, dialect: int
 ) -> None:
     async with running_world(tmp_path, dialect=dialect, front=front) as world:
@@ -58,3 +59,5 @@ async def test_a_person_signs_in_searches_reads_and_hears_of_progress_in_every_r
                 await search_and_read(client)
                 await hear_of_progress_before_the_site_has_answered(world, client)
             assert memory.sign_ins == 1
+        for reads_metadata in (True, False):
+            assert await search_as_an_old_client(world, reads_metadata=reads_metadata) > 0

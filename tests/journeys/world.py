@@ -27,10 +27,15 @@ class World:
     site: RunningFakeDrupal
 
     @asynccontextmanager
+    async def member(self) -> AsyncIterator[Person]:
+        """A member in front of a browser."""
+        async with ScriptedBrowser() as browser:
+            yield Person(browser, MEMBER.name, MEMBER.password)
+
+    @asynccontextmanager
     async def client(self, memory: ClientMemory, mode: str = "auto") -> AsyncIterator[Client]:
         """The SDK's client, connected; a member signs in where the server asks for it."""
-        async with ScriptedBrowser() as browser:
-            person = Person(browser, MEMBER.name, MEMBER.password)
+        async with self.member() as person:
             address = self.stack.addresses.mcp_url
             async with connected_client(address, person, memory, mode=mode) as client:
                 yield client
