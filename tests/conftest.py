@@ -38,6 +38,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     _server_of_the_run.clear()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly when the browser tests were not run: a skip is easily overlooked."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    without_browser = [report for report in skipped if "browser" in report.keywords]
+    if without_browser:
+        terminalreporter.write_sep(
+            "!", f"NOT RUN: {len(without_browser)} browser tests, see the reasons above", red=True
+        )
+
+
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> TestCluster:
     """The run's Postgres server, for tests that need a database of their own."""

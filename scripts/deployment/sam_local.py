@@ -19,8 +19,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from scripts.artifacts.build import LOGICAL_IDS
 from scripts.deployment.socket_relay import relayed
-from scripts.local_stack.aws_server import REGION
-from scripts.local_stack.options import StackOptions
+from scripts.local_stack.options import REGION, StackOptions
 from scripts.local_stack.stack import Stack, running_stack
 from scripts.replay.cases import EVENTS, load
 from scripts.replay.sign_in import placeholder_values

@@ -15,9 +15,7 @@ from typing import Final
 
 from scripts.artifacts.build import Artifacts, BuildError, artifacts_in, current_artifacts
 from scripts.artifacts.managed_runtime import NoPythonError
-from scripts.local_stack import demo
 from scripts.local_stack.announcement import announcement
-from scripts.local_stack.browser import BrowserError
 from scripts.local_stack.child_process import PartFailedError
 from scripts.local_stack.data_folder import DataFolder, DataFolderInUseError
 from scripts.local_stack.options import DATA_DIR_DEFAULT, FakeSite, RealSite, StackOptions
@@ -30,8 +28,6 @@ CURRENT: Final = Path("dist")
 _FAILURES: Final = (
     PartFailedError,
     PostgresStartError,
-    demo.DemoFailedError,
-    BrowserError,
     BuildError,
     NoPythonError,
 )
@@ -130,6 +126,19 @@ async def _up(options: StackOptions, *, fresh: bool) -> None:
         print("\nstopping", flush=True)
 
 
+def _demo(given: argparse.Namespace) -> int:
+    # A client and a browser, which the other commands need not wait for.
+    from scripts.local_stack import demo  # noqa: PLC0415 - takes 2 s to import
+    from scripts.local_stack.browser import BrowserError  # noqa: PLC0415 - same
+
+    try:
+        asyncio.run(demo.run(given.dialect, front=given.front, artifacts=_artifacts(given)))
+    except (demo.DemoFailedError, BrowserError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def _status(folder: DataFolder) -> int:
     if not folder.in_use():
         print(f"no stack runs on {folder.path}")
@@ -162,9 +171,8 @@ def main() -> int:
         return _status(folder) if given.command == "status" else _stop(folder)
     try:
         if given.command == "demo":
-            asyncio.run(demo.run(given.dialect, front=given.front, artifacts=_artifacts(given)))
-        else:
-            asyncio.run(_up(_options(given, parser), fresh=given.fresh))
+            return _demo(given)
+        asyncio.run(_up(_options(given, parser), fresh=given.fresh))
     except DataFolderInUseError:
         pid = folder.read(STACK_FILE).get("pids", {}).get("stack", "starting up")
         print(f"a stack runs on {folder.path} already (process {pid}).", file=sys.stderr)

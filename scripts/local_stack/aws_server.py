@@ -15,7 +15,8 @@ from typing import Final
 from moto.kms.models import Key, kms_backends
 from moto.server import ThreadedMotoServer
 
-REGION: Final = "eu-central-1"
+from scripts.local_stack.options import REGION
+
 # moto's account for made-up credentials.
 _ACCOUNT: Final = "123456789012"
 _HOST: Final = "127.0.0.1"

@@ -10,8 +10,7 @@ from typing import Final
 from scripts.artifacts.build import Artifacts
 from scripts.lambda_emulator.specification import FunctionSpec
 from scripts.local_stack.addresses import Addresses
-from scripts.local_stack.aws_server import REGION
-from scripts.local_stack.options import RealSite
+from scripts.local_stack.options import REGION, RealSite
 from scripts.local_stack.postgres import PostgresServer
 from shared.state.roles import AppRole
 

@@ -13,6 +13,7 @@ from scripts.artifacts.build import Artifacts
 Dialect = Literal["5", "6"]
 Front = Literal["urls", "edge"]
 
+REGION: Final = "eu-central-1"
 DATA_DIR_DEFAULT: Final = Path(".dev")
 
 

@@ -182,17 +182,18 @@ class PostgresServer:
         return folder
 
     def _create(self) -> None:
-        self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.own(self._data_dir)
+        """Make the data folder, under another name until it is whole: a kill leaves no half one."""
+        unfinished = self._data_dir.with_name(f"{self._data_dir.name}.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700, parents=True)
+        self.own(unfinished)
         locale = ["--locale=C.UTF-8"]
         if self.version >= _BUILTIN_LOCALE_VERSION:
             locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        initdb = [str(self._bin_dir / "initdb"), "--pgdata", str(unfinished), "--no-sync"]
+        access = ["--auth=trust", f"--username={SUPERUSER}", "--encoding=UTF8"]
         answer = subprocess.run(
-            [
-                *self._prefix,
-                *(self._bin_dir / "initdb", "--pgdata", self._data_dir, "--no-sync"),
-                *("--auth=trust", f"--username={SUPERUSER}", "--encoding=UTF8", *locale),
-            ],
+            die_with_parent.command([*self._prefix, *initdb, *access, *locale]),
             check=False,
             capture_output=True,
             text=True,
@@ -201,6 +202,7 @@ class PostgresServer:
         )
         if answer.returncode != 0:
             raise PostgresStartError(f"initdb failed: {answer.stderr.strip()}")
+        unfinished.rename(self._data_dir)
 
     def _launch(self) -> None:
         settings = {

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from scripts.lambda_emulator.environment_pool import ThrottledError
 from scripts.lambda_emulator.invocation import FunctionError
 
 _EVENTS: Final = Path(__file__).resolve().parents[2] / "events"
@@ -46,6 +47,8 @@ class Schedule:
             try:
                 answer = await invoker.invoke(self.function, self.tick())
                 logger.info("%s answered %s", self.function, json.dumps(answer))
+            except ThrottledError:
+                logger.warning("%s is still busy: this tick is dropped", self.function)
             except FunctionError as error:
                 logger.error("%s failed: %s %s", self.function, error, error.details)  # noqa: TRY400 - the trace is of this loop, the function's own is in its log
             await asyncio.sleep(self.interval_seconds)

@@ -12,7 +12,7 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 
-from shared.state.roles import AppRole, ensure_roles
+from shared.state.roles import ONE_MIGRATOR, AppRole, ensure_roles
 
 CONNECT_TIMEOUT_SECONDS: Final = 10
 
@@ -25,8 +25,6 @@ _BOOTSTRAP: Final[LiteralString] = """
         applied_at timestamptz NOT NULL DEFAULT now()
     );
 """
-# One migrator at a time; readers of the table, such as a health check, are not in the way.
-_LOCK: Final[LiteralString] = "LOCK TABLE app.schema_migrations IN SHARE ROW EXCLUSIVE MODE"
 # Only from here on: waiting for another migrator may take as long as that one needs.
 _LIMIT_LOCK_WAITS: Final[LiteralString] = "SET LOCAL lock_timeout = '5s'"
 _APPLIED: Final[LiteralString] = "SELECT checksum FROM app.schema_migrations WHERE name = %s"
@@ -83,15 +81,13 @@ def migrate(
             connection.execute(_BOOTSTRAP)
         applied = [one.name for one in pending if _apply(connection, one)]
         if app_roles:
-            with connection.transaction():
-                connection.execute(_LOCK)
-                ensure_roles(connection, app_roles)
+            ensure_roles(connection, app_roles)
     return applied
 
 
 def _apply(connection: psycopg.Connection[Any], migration: Migration) -> bool:
     with connection.transaction():
-        connection.execute(_LOCK)
+        connection.execute(ONE_MIGRATOR)
         row = connection.execute(_APPLIED, [migration.name]).fetchone()
         if row is not None:
             if bytes(row[0]) != migration.checksum:

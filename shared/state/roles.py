@@ -4,6 +4,8 @@ A role owns nothing and never gets more than its function's statements need: a f
 function cannot read or write what belongs to another.
 """
 
+import secrets
+import time
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final, LiteralString
@@ -13,6 +15,13 @@ from psycopg import sql
 
 LOCK_TIMEOUT_MILLISECONDS: Final = 2_000
 IDLE_IN_TRANSACTION_TIMEOUT_MILLISECONDS: Final = 5_000
+ROLE_TRIES_MAX: Final = 20
+ROLE_PAUSE_SECONDS_MAX: Final = 0.1
+
+# Readers of the table, such as a health check, are not in the way.
+ONE_MIGRATOR: Final[LiteralString] = "LOCK TABLE app.schema_migrations IN SHARE ROW EXCLUSIVE MODE"
+
+_random: Final = secrets.SystemRandom()
 
 
 class AppRole(StrEnum):
@@ -105,6 +114,8 @@ _CREATE: Final = sql.SQL(
     " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
 )
 
+_SETTINGS: Final[LiteralString] = "SELECT rolconfig FROM pg_roles WHERE rolname = %s"
+
 
 def ensure_roles(
     connection: psycopg.Connection[Any], passwords: Mapping[AppRole, str | None]
@@ -112,38 +123,71 @@ def ensure_roles(
     """Create the given roles where they are missing, and grant each exactly what ``GRANTS`` says.
 
     A password of None leaves authentication to the server (IAM, or trust on a local socket).
-    Runs in the caller's transaction.
+    Needs a connection in autocommit mode.
     """
     for role, password in passwords.items():
-        name = sql.Identifier(role.value)
-        connection.execute(_CREATE.format(role=name))
-        if password is not None:
-            connection.execute(
-                sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(password))
-            )
-        _set_timeouts(connection, role)
-        _grant(connection, role)
+        _ensure_role(connection, role, password)
+    with connection.transaction():
+        connection.execute(ONE_MIGRATOR)
+        for role in passwords:
+            _grant(connection, role)
 
 
-def _set_timeouts(connection: psycopg.Connection[Any], role: AppRole) -> None:
-    timeouts = {
-        "statement_timeout": STATEMENT_TIMEOUT_MILLISECONDS[role],
-        "lock_timeout": LOCK_TIMEOUT_MILLISECONDS,
-        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT_MILLISECONDS,
-    }
-    for setting, milliseconds in timeouts.items():
-        connection.execute(
-            sql.SQL("ALTER ROLE {} SET {} = {}").format(
-                sql.Identifier(role.value), sql.Identifier(setting), sql.Literal(milliseconds)
-            )
-        )
+def _ensure_role(connection: psycopg.Connection[Any], role: AppRole, password: str | None) -> None:
+    """Roles belong to the whole server: a migrator of another database may be at the same one.
+
+    Postgres does not queue changes of its own tables ("tuple concurrently updated"), so the
+    later one tries again; each statement commits by itself, so that they collide seldom.
+    """
+    for tries_left in reversed(range(ROLE_TRIES_MAX)):
+        try:
+            connection.execute(_CREATE.format(role=sql.Identifier(role.value)))
+            if password is not None:
+                _set_password(connection, role, password)
+            return _set_timeouts(connection, role)
+        except psycopg.errors.InternalError_:
+            if not tries_left:
+                raise
+            time.sleep(_random.uniform(0, ROLE_PAUSE_SECONDS_MAX))
+    return None
 
 
 def _grant(connection: psycopg.Connection[Any], role: AppRole) -> None:
+    """Give a role in this database exactly what ``GRANTS`` says, and take all else from it."""
     name = sql.Identifier(role.value)
     # Table privileges revoked take those on single columns with them.
     connection.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA app FROM {}").format(name))
     connection.execute(sql.SQL("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA app FROM {}").format(name))
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA app TO {}").format(name))
-    for grant in GRANTS[role]:
-        connection.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(grant), name))
+    for privilege in GRANTS[role]:
+        connection.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(privilege), name))
+
+
+def _set_password(connection: psycopg.Connection[Any], role: AppRole, password: str) -> None:
+    # Only the verifier is sent: the server's log may keep the statement.
+    verifier = connection.pgconn.encrypt_password(
+        password.encode(), role.value.encode(), b"scram-sha-256"
+    )
+    connection.execute(
+        sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+            sql.Identifier(role.value), sql.Literal(verifier.decode())
+        )
+    )
+
+
+def _set_timeouts(connection: psycopg.Connection[Any], role: AppRole) -> None:
+    wanted = {
+        "statement_timeout": STATEMENT_TIMEOUT_MILLISECONDS[role],
+        "lock_timeout": LOCK_TIMEOUT_MILLISECONDS,
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT_MILLISECONDS,
+    }
+    row = connection.execute(_SETTINGS, [role.value]).fetchone()
+    present = set(row[0] or ()) if row is not None else set()
+    for setting, milliseconds in wanted.items():
+        # Left alone where it is right: two migrators changing one role at once collide.
+        if f"{setting}={milliseconds}" not in present:
+            connection.execute(
+                sql.SQL("ALTER ROLE {} SET {} = {}").format(
+                    sql.Identifier(role.value), sql.Identifier(setting), sql.Literal(milliseconds)
+                )
+            )

@@ -60,6 +60,28 @@ def test_a_durable_server_keeps_its_data_over_a_restart(tmp_path: Path) -> None:
         assert found == [(round_number + 1,)]
 
 
+def test_a_kill_in_the_middle_of_the_first_start_leaves_nothing_half_made(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    program = textwrap.dedent(f"""
+        from pathlib import Path
+        from scripts.local_stack.postgres import PostgresServer
+        PostgresServer(Path({str(data_dir)!r}), durable=True).start()
+    """)
+    first = subprocess.Popen([sys.executable, "-c", program])
+    half_made = tmp_path / "data.new" / "PG_VERSION"
+    give_up_at = time.monotonic() + GONE_SECONDS_MAX
+    while not half_made.exists():
+        assert time.monotonic() < give_up_at, "initdb did not begin"
+    first.kill()
+    first.wait()
+
+    server = PostgresServer(data_dir, durable=True)
+    server.start()
+    server.stop()
+
+    assert not half_made.exists()
+
+
 def test_another_versions_data_is_refused_with_advice(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     data_dir.mkdir()

@@ -12,6 +12,7 @@ from shared.state.roles import (
     LOCK_TIMEOUT_MILLISECONDS,
     STATEMENT_TIMEOUT_MILLISECONDS,
     AppRole,
+    ensure_roles,
 )
 
 FIRST = Migration("0001_first.sql", "CREATE TABLE app.one (n integer)")
@@ -93,6 +94,36 @@ def test_roles_get_their_timeouts(fresh_database: str) -> None:
             f"lock_timeout={LOCK_TIMEOUT_MILLISECONDS}",
             f"idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MILLISECONDS}",
         }
+
+
+async def test_migrators_of_two_databases_of_one_server_share_the_roles(
+    fresh_database: str, database_url: str
+) -> None:
+    start = threading.Barrier(2)
+
+    def run(conninfo: str) -> None:
+        start.wait(timeout=10)
+        for _ in range(3):
+            migrate(conninfo, app_roles=dict.fromkeys(AppRole))
+
+    await asyncio.gather(
+        asyncio.to_thread(run, fresh_database), asyncio.to_thread(run, database_url)
+    )
+
+
+def test_a_password_is_never_in_a_statement(fresh_database: str) -> None:
+    statements: list[str] = []
+    with psycopg.connect(fresh_database, autocommit=True) as connection:
+        connection.add_notice_handler(lambda note: statements.append(note.message_primary or ""))
+        connection.execute("SET client_min_messages = log; SET log_statement = 'all'")
+
+        ensure_roles(connection, {AppRole.OAUTH: "a made-up password"})
+
+        connection.execute("ALTER ROLE app_oauth PASSWORD NULL")
+    setting = [one for one in statements if "PASSWORD '" in one]
+    assert len(setting) == 1
+    assert "SCRAM-SHA-256$" in setting[0]
+    assert "a made-up password" not in "".join(statements)
 
 
 def test_a_privilege_given_by_hand_is_gone_after_the_next_migration(fresh_database: str) -> None:
