@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import httpx
 
+from scripts.fake_drupal.dialects import DIALECTS
 from scripts.local_stack.addresses import Addresses
 from scripts.local_stack.child_process import ChildProcess
 from scripts.local_stack.data_folder import DataFolder
@@ -41,7 +42,9 @@ async def start(
         ]
     )
     await process.wait_until_it_listens(addresses.drupal_host, addresses.drupal_port)
-    return RealSite(addresses.drupal_url, CLIENT_ID, secret)
+    # The generations name scopes differently; one that does not know a scope refuses the sign-in.
+    scopes = " ".join(DIALECTS[int(site.dialect)].demo_scopes)
+    return RealSite(addresses.drupal_url, CLIENT_ID, secret, scopes)
 
 
 class SiteControl:

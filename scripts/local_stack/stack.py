@@ -25,6 +25,7 @@ from scripts.local_stack.functions import DATABASE, Surroundings, specifications
 from scripts.local_stack.options import FakeSite, RealSite, StackOptions
 from scripts.local_stack.postgres import PostgresServer
 from scripts.local_stack.schedules import Schedule
+from shared.settings import FUNCTION_SETTINGS
 from shared.state.migrator import migrate
 from shared.state.roles import AppRole
 
@@ -59,6 +60,7 @@ class Stack:
         Raises:
             PartFailedError: a part did not start.
             PostgresStartError: the database did not start.
+            SettingsError: a function would not start with these options.
         """
         self._aws.start(
             ["--port", str(self.addresses.aws_port), "--key-file", str(self.folder.kms_key)]
@@ -95,6 +97,8 @@ class Stack:
         )
         self.functions = specifications(around)
         for specification in self.functions:
+            # Now, with the settings' names; the function itself starts with its first call only.
+            FUNCTION_SETTINGS[specification.name].from_environment(specification.environment)
             await self.emulator.start(specification)
         if self.options.front == "edge":
             self._edge = EdgeFront(

@@ -89,3 +89,14 @@ async def test_the_stack_ends_with_a_reason_when_a_part_dies(tmp_path: Path) -> 
         assert await stack.wait() == 1
         for process in processes:
             assert await has_ended(process)
+
+
+async def test_options_that_no_function_could_start_with_are_refused_by_name(
+    tmp_path: Path,
+) -> None:
+    site = ("--drupal-url", "no-address", "--drupal-client-id", "ours")
+    status, told = await command(tmp_path, "up", "--free-ports", *site)
+
+    assert status == 1
+    assert "DRUPAL_BASE_URL" in told
+    assert "Traceback" not in told
