@@ -28,19 +28,29 @@ def client_secret(folder: DataFolder) -> str:
     return str(kept["client_secret"])
 
 
+def arguments(site: FakeSite, addresses: Addresses, folder: DataFolder, secret: str) -> list[str]:
+    """The command line of the fake site.
+
+    Every value is joined to its option: one secret in sixty-four begins with a dash, and would be
+    read as an option of its own.
+    """
+    return [
+        f"--host={addresses.drupal_host}",
+        f"--port={addresses.drupal_port}",
+        f"--dialect={site.dialect}",
+        f"--data-dir={folder.drupal / site.dialect}",
+        f"--client-id={CLIENT_ID}",
+        f"--client-secret={secret}",
+        f"--redirect-uri={addresses.issuer_url}/oauth/callback",
+    ]
+
+
 async def start(
     site: FakeSite, process: ChildProcess, addresses: Addresses, folder: DataFolder
 ) -> RealSite:
     """Start the fake site and wait until it answers; what the functions are told about it."""
     secret = client_secret(folder)
-    process.start(
-        [
-            *("--host", addresses.drupal_host, "--port", str(addresses.drupal_port)),
-            *("--dialect", site.dialect, "--data-dir", str(folder.drupal / site.dialect)),
-            *("--client-id", CLIENT_ID, "--client-secret", secret),
-            *("--redirect-uri", f"{addresses.issuer_url}/oauth/callback"),
-        ]
-    )
+    process.start(arguments(site, addresses, folder, secret))
     await process.wait_until_it_listens(addresses.drupal_host, addresses.drupal_port)
     # The generations name scopes differently; one that does not know a scope refuses the sign-in.
     scopes = " ".join(DIALECTS[int(site.dialect)].demo_scopes)
