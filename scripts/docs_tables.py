@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from shared.errors.catalogue import CATALOGUE
 from shared.observability.metrics import METRICS
-from shared.observability.tracing import SpanName
+from shared.observability.spans import SpanName
 from shared.settings import FUNCTION_SETTINGS
 from shared.state.audit_events import AuditAction
 

@@ -11,7 +11,8 @@ from shared.errors.base import ServiceError
 from shared.observability import metrics
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
-from shared.observability.tracing import SpanName, span
+from shared.observability.spans import SpanName
+from shared.observability.tracing import span
 from shared.state import grants, retention
 from shared.state.database import Database
 from shared.state.retention import RetentionRule

@@ -34,7 +34,8 @@ from shared.errors.catalogue import ErrorCode
 from shared.errors.translation import JsonObject, as_service_error
 from shared.observability import crash_reports, metrics, request_context
 from shared.observability.logging import log
-from shared.observability.tracing import SpanName, span
+from shared.observability.spans import SpanName
+from shared.observability.tracing import span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

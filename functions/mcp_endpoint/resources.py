@@ -31,7 +31,8 @@ from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
 from shared.errors.translation import as_guidance
 from shared.observability.request_context import correlation_id
-from shared.observability.tracing import SpanName, span
+from shared.observability.spans import SpanName
+from shared.observability.tracing import span
 
 USAGE_NAME = "read_resource"
 """What metrics and usage rows call a reading by address."""

@@ -23,7 +23,8 @@ from shared.errors.catalogue import ErrorCode
 from shared.errors.translation import JsonObject, as_guidance
 from shared.observability import metrics
 from shared.observability.request_context import correlation_id
-from shared.observability.tracing import SpanName, span
+from shared.observability.spans import SpanName
+from shared.observability.tracing import span
 from shared.upstream.drupal_tools import SiteToolGoneError
 
 TUTORIAL_TYPE = "text/markdown"

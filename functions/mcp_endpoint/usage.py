@@ -13,7 +13,8 @@ from shared.domain.identifiers import GrantId
 from shared.errors.base import ServiceError
 from shared.observability import metrics
 from shared.observability.logging import log
-from shared.observability.tracing import SpanName, span
+from shared.observability.spans import SpanName
+from shared.observability.tracing import span
 
 CLOSE_SECONDS_MAX = 1.0
 

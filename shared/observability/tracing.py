@@ -7,14 +7,14 @@ must never carry anything secret: they are redacted all the same.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from shared.observability import metrics
 from shared.observability.logging import log
+from shared.observability.spans import OpenSpan, SpanName, SpanSink
 
 if TYPE_CHECKING:
     from shared.observability.request_context import Note
@@ -22,49 +22,6 @@ if TYPE_CHECKING:
 
 ON_LAMBDA = "LAMBDA_TASK_ROOT"
 """Set where the X-Ray daemon listens; nothing does elsewhere."""
-
-
-class SpanName(StrEnum):
-    """Every span. Names avoid words that crash reporters scrub (token, session, auth)."""
-
-    AUTHENTICATE = "authenticate"
-    CLOSE_CALL = "close_call"
-    UPSTREAM_RPC = "upstream_rpc"
-    UPSTREAM_OAUTH = "upstream_oauth"
-    REFRESH = "refresh"
-    TOOL = "tool"
-    PURGE = "purge"
-
-
-class OpenSpan:
-    """A span under way; attributes can be added until it ends."""
-
-    __slots__ = ("attributes", "name", "outcome", "parent")
-
-    def __init__(
-        self, name: SpanName, parent: "OpenSpan | None", attributes: dict[str, Any]
-    ) -> None:
-        self.name = name
-        self.parent = parent
-        self.attributes = attributes
-        self.outcome = "ok"
-
-    def set(self, **attributes: "Note") -> None:
-        """Add or replace attributes."""
-        self.attributes.update(attributes)
-
-
-class SpanSink(Protocol):
-    """Where spans go beside log and metrics; a provider takes over by implementing this."""
-
-    def begin(self, span: OpenSpan) -> None:
-        """A span has begun; its parent, if any, has begun before it and not ended."""
-
-    def end(self, span: OpenSpan) -> None:
-        """It has ended, with its final attributes and outcome."""
-
-    def around(self, handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        """``handler`` with the invocation's own root span around every call."""
 
 
 _current: ContextVar[OpenSpan | None] = ContextVar("current_span", default=None)

@@ -15,7 +15,7 @@ from aws_xray_sdk.core.models import (  # type: ignore[import-untyped] # it ship
 
 from shared.observability.redaction import redact
 from shared.observability.request_context import correlation_id
-from shared.observability.tracing import OpenSpan
+from shared.observability.spans import OpenSpan
 
 _root: ContextVar[Any] = ContextVar("xray_root", default=None)
 """The invocation's own subsegment: the recorder knows it in the handler's thread only."""

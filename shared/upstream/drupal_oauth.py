@@ -19,7 +19,7 @@ from shared.domain.grants import UpstreamPair, sane_life_seconds
 from shared.domain.identifiers import UpstreamSubject
 from shared.errors.base import ServiceError
 from shared.observability.logging import log
-from shared.observability.tracing import SpanName
+from shared.observability.spans import SpanName
 from shared.upstream import failures
 from shared.upstream.answers import Answer
 from shared.upstream.classification import (

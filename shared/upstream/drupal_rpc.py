@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from shared.domain.identifiers import new_id
 from shared.errors.base import ServiceError
-from shared.observability.tracing import SpanName
+from shared.observability.spans import SpanName
 from shared.upstream import failures
 from shared.upstream.answers import Answer
 from shared.upstream.classification import protected_failure, rpc_failure

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
-from shared.observability.tracing import SpanName
+from shared.observability.spans import SpanName
 from shared.upstream import failures
 from shared.upstream.classification import protected_failure
 from shared.upstream.drupal_rpc import RPC_PATH, DrupalRpc

@@ -19,7 +19,8 @@ from shared.errors.base import ServiceError
 from shared.observability import metrics
 from shared.observability.metrics import MetricName
 from shared.observability.request_context import correlation_id
-from shared.observability.tracing import SpanName, span
+from shared.observability.spans import SpanName
+from shared.observability.tracing import span
 from shared.upstream import failures
 from shared.upstream.answers import Answer
 

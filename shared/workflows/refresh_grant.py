@@ -30,7 +30,8 @@ from shared.observability import metrics
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
 from shared.observability.request_context import remaining_seconds
-from shared.observability.tracing import SpanName, span
+from shared.observability.spans import SpanName
+from shared.observability.tracing import span
 from shared.state import audit_events, grants, refresh_attempts
 from shared.state.audit_events import AuditAction
 from shared.state.database import Database, DatabaseUnavailableError, Transaction

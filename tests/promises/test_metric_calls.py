@@ -6,7 +6,7 @@ from pathlib import Path
 from aws_lambda_powertools.metrics import MetricUnit
 
 from shared.observability.metrics import METRICS, MetricName
-from shared.observability.tracing import SpanName
+from shared.observability.spans import SpanName
 from tests.promises.tree import ROOT, files
 
 _UNIT_OF = {"count": MetricUnit.Count, "duration": MetricUnit.Milliseconds}

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from shared.observability import metrics, tracing
-from shared.observability.tracing import OpenSpan, SpanName, span
+from shared.observability.spans import OpenSpan, SpanName
+from shared.observability.tracing import span
 from tests.unit.observability import canaries
 from tests.unit.observability.conftest import Lines
 
@@ -111,7 +112,8 @@ def test_tracing_costs_no_import_unless_wanted_and_on_lambda(
 XRAY_PROGRAM = """
 import asyncio, types
 from shared.observability.instrument import instrument
-from shared.observability.tracing import SpanName, span
+from shared.observability.spans import SpanName
+from shared.observability.tracing import span
 
 settings = types.SimpleNamespace(
     stage="local", log_level="INFO", release="r", sentry_dsn=None,
