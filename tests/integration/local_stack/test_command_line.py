@@ -1,59 +1,29 @@
 """`scripts/dev` from the outside: start, status, a second start, a part that dies, stop."""
 
 import asyncio
-import json
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from tests.support.processes import descendants, has_ended
-
-START_SECONDS_MAX = 60.0
-LAST_LINE_OF_START = b"Ctrl-C ends it."
+from tests.support.stack_process import (
+    START_SECONDS_MAX,
+    described,
+    stack_command,
+    stack_process,
+)
 
 
 async def command(folder: Path, *arguments: str) -> tuple[int | None, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "scripts.local_stack", *arguments, "--data-dir", str(folder)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    process = await stack_command(folder, *arguments)
     told, _ = await asyncio.wait_for(process.communicate(), START_SECONDS_MAX)
     return process.returncode, told.decode()
-
-
-@asynccontextmanager
-async def started(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "scripts.local_stack", "--free-ports", "--data-dir", str(folder)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        assert process.stdout is not None
-        await asyncio.wait_for(process.stdout.readuntil(LAST_LINE_OF_START), START_SECONDS_MAX)
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
-
-
-def described(folder: Path) -> dict[str, Any]:
-    description: dict[str, Any] = json.loads((folder / "stack.json").read_text())
-    return description
 
 
 async def test_a_running_stack_is_shown_guarded_against_a_second_one_and_stopped(
     tmp_path: Path,
 ) -> None:
-    async with started(tmp_path) as stack:
+    async with stack_process(tmp_path) as stack:
         processes = descendants(stack.pid)
         assert {"name": "maya", "password": "maya-demo", "roles": ["member"]} in described(
             tmp_path
@@ -79,7 +49,7 @@ async def test_a_running_stack_is_shown_guarded_against_a_second_one_and_stopped
 
 
 async def test_the_stack_ends_with_a_reason_when_a_part_dies(tmp_path: Path) -> None:
-    async with started(tmp_path) as stack:
+    async with stack_process(tmp_path) as stack:
         processes = descendants(stack.pid)
         os.kill(described(tmp_path)["pids"]["drupal"], signal.SIGKILL)
         assert stack.stdout is not None
