@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from shared.domain.grants import REFRESH_DEADLINE_SECONDS
 from shared.domain.identifiers import GrantId
+from shared.domain.refresh_times import REFRESH_DEADLINE_SECONDS
 from shared.errors.base import ServiceError
 from shared.observability import crash_reports, metrics
 from shared.observability.logging import log

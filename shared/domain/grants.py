@@ -10,8 +10,6 @@ REFRESH_BEFORE_EXPIRY_SECONDS = 300
 REFRESH_JITTER_SECONDS_MAX = 120
 ON_DEMAND_LIFE_SECONDS_MAX = 600
 """Pairs that live this long or less are refreshed when needed: a schedule would never rest."""
-REFRESH_DEADLINE_SECONDS = 8
-REFRESH_LEASE_SECONDS = 12
 SUSPENDED_RETRY_SECONDS = 300
 """A suspended grant is tried again on demand once in this time."""
 DEFAULT_LIFE_SECONDS = 300

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from shared.domain.grants import (
-    REFRESH_DEADLINE_SECONDS,
     SUSPENDED_RETRY_SECONDS,
     AuthenticatedCall,
     Grant,
     GrantStatus,
 )
+from shared.domain.refresh_times import REFRESH_DEADLINE_SECONDS
 from shared.errors.base import ServiceError, UnavailableError
 from shared.errors.catalogue import ErrorCode
 from shared.observability import request_context

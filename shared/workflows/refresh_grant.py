@@ -15,15 +15,13 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
-from shared.domain.grants import (
+from shared.domain.grants import Grant, GrantStatus, SealedPair, UpstreamPair
+from shared.domain.identifiers import GrantId, new_id
+from shared.domain.refresh_times import (
+    DOUBT_SECONDS_MAX,
     REFRESH_DEADLINE_SECONDS,
     REFRESH_LEASE_SECONDS,
-    Grant,
-    GrantStatus,
-    SealedPair,
-    UpstreamPair,
 )
-from shared.domain.identifiers import GrantId, new_id
 from shared.domain.sessions import EndCause
 from shared.errors.base import ServiceError, UnavailableError
 from shared.observability import metrics
@@ -44,14 +42,13 @@ from shared.upstream.failures import (
 )
 from shared.vault.token_vault import TokenVault
 from shared.workflows.end_grant import end_grant
+from shared.workflows.safety_nets import NO_NETS, SafetyNets
 from shared.workflows.sealed_pairs import open_pair, refresh_after_seconds, seal_next_pair
 
 T = TypeVar("T")
 
 BACK_OFF_SECONDS_MIN = 30.0
 BACK_OFF_SECONDS_MAX = 90.0
-DOUBT_SECONDS_MAX = 120.0
-"""So long a refusal is not believed after an attempt in doubt: lease, and Drupal's own buffer."""
 ASK_SHARE_MIN = 0.5
 """Drupal is asked only while this share of the time is left: its answer has to reach somebody."""
 STORE_SECONDS_MAX = 30.0
@@ -77,10 +74,18 @@ class RefreshOutcome(StrEnum):
 class GrantRefresher:
     """The one way to a new pair, for the schedule and for calls alike."""
 
-    def __init__(self, database: Database, vault: TokenVault, oauth: DrupalOAuth) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: TokenVault,
+        oauth: DrupalOAuth,
+        *,
+        nets: SafetyNets = NO_NETS,
+    ) -> None:
         self._database = database
         self._vault = vault
         self._oauth = oauth
+        self._nets = nets
 
     async def refresh(
         self,

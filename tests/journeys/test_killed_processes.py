@@ -13,7 +13,7 @@ from scripts.lambda_emulator.invocation import FunctionError
 from scripts.local_stack.browser import BrowserError
 from scripts.local_stack.client import ClientMemory
 from scripts.local_stack.schedules import Schedule
-from shared.domain.grants import REFRESH_LEASE_SECONDS
+from shared.domain.refresh_times import REFRESH_LEASE_SECONDS
 from tests.journeys.world import World, running_world
 from tests.support.clock import DatabaseClock
 

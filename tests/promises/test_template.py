@@ -9,7 +9,7 @@ import pytest
 
 from functions.cleanup import housekeeping
 from functions.token_refresh import refresh_tick
-from shared.domain.grants import REFRESH_DEADLINE_SECONDS
+from shared.domain.refresh_times import REFRESH_DEADLINE_SECONDS
 from shared.lambda_stream import asgi, event_loop
 from shared.settings import FUNCTION_SETTINGS, OAuthFunctionSettings, Stage, UpstreamSettings
 from tests.promises.deployed import (

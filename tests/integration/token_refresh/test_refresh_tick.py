@@ -2,8 +2,8 @@
 
 from functions.token_refresh import refresh_tick
 from functions.token_refresh.refresh_tick import RefreshTick
-from shared.domain.grants import REFRESH_DEADLINE_SECONDS
 from shared.domain.identifiers import GrantId
+from shared.domain.refresh_times import REFRESH_DEADLINE_SECONDS
 from shared.domain.sessions import EndCause
 from shared.state import grants
 from shared.workflows.end_grant import end_grant

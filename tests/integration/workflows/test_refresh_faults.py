@@ -5,7 +5,8 @@ import asyncio
 import psycopg
 import pytest
 
-from shared.domain.grants import REFRESH_LEASE_SECONDS, UpstreamPair
+from shared.domain.grants import UpstreamPair
+from shared.domain.refresh_times import REFRESH_LEASE_SECONDS
 from shared.domain.sessions import EndCause
 from shared.state.database import Database, DatabaseUnavailableError
 from shared.upstream.drupal_oauth import DrupalOAuth

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from scripts.fake_drupal.faults import Fault, FaultKind, RouteClass
-from shared.domain.grants import REFRESH_DEADLINE_SECONDS, REFRESH_LEASE_SECONDS, GrantStatus
+from shared.domain.grants import GrantStatus
 from shared.domain.identifiers import GrantId, new_id
+from shared.domain.refresh_times import DOUBT_SECONDS_MAX, REFRESH_LEASE_SECONDS
 from shared.domain.sessions import EndCause
 from shared.state import grants
 from shared.upstream.failures import UpstreamMisconfiguredError
@@ -154,7 +155,7 @@ async def test_a_doubt_that_nobody_resolves_ends_in_the_end(
     signed_in = await world.sign_in()
     world.drupal.control.fail("close_after", route="token")
     outcomes = [await world.own.refresher.refresh(signed_in.grant_id, 1)]
-    clock.advance(refresh_grant.DOUBT_SECONDS_MAX + 1)
+    clock.advance(DOUBT_SECONDS_MAX + 1)
 
     outcomes += [await world.own.refresher.refresh(signed_in.grant_id, 1) for _ in range(2)]
 
@@ -315,8 +316,3 @@ async def test_no_transaction_is_open_while_the_site_is_awaited(world: UpstreamW
 
     assert open_transactions == []
     assert await refreshing is RefreshOutcome.REFRESHED
-
-
-def test_the_times_of_a_refresh_stand_in_order() -> None:
-    assert REFRESH_DEADLINE_SECONDS < REFRESH_LEASE_SECONDS
-    assert REFRESH_LEASE_SECONDS < refresh_grant.DOUBT_SECONDS_MAX

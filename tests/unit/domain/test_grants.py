@@ -48,7 +48,3 @@ def test_an_hour_s_pair_is_refreshed_five_minutes_before_its_end() -> None:
 )
 def test_an_untrusted_lifetime_is_read_with_care(expires_in: object, life_seconds: int) -> None:
     assert grants.sane_life_seconds(expires_in) == life_seconds
-
-
-def test_the_refresh_deadline_lies_within_the_lease() -> None:
-    assert grants.REFRESH_DEADLINE_SECONDS < grants.REFRESH_LEASE_SECONDS
