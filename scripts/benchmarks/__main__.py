@@ -1,4 +1,4 @@
-"""The command line of the benchmarks: cold, call.
+"""The command line of the benchmarks.
 
 Never asserts anything about the figures: they are for reading, and every machine has its own.
 """
@@ -8,65 +8,99 @@ import asyncio
 import json
 import sys
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from scripts.artifacts.build import BuildError
 from scripts.artifacts.managed_runtime import NoPythonError
 from scripts.benchmarks import call, cold, reports
 from scripts.benchmarks.machine import this_machine
+from scripts.benchmarks.refresh import measure as refresh
+from scripts.benchmarks.refresh.report import refresh_report
 from scripts.benchmarks.workbench import workbench
 
+Found = tuple[dict[str, Any], str]
+"""The figures as data, and as text."""
 COLD_RUNS: Final = 7
 CALL_ROUNDS: Final = 300
-DISCARDED: Final = {"cold": 1, "call": 30}
-"""Runs before the first that counts: caches fill, code specialises."""
+# Runs before the first that counts: caches fill, code specialises.
+_COLD_DISCARDED: Final = 1
+_CALL_DISCARDED: Final = 30
 
 
-@dataclass(frozen=True, kw_only=True)
-class Effort:
-    """How long to measure."""
+async def _cold(*, runs: int, discarded: int) -> Found:
+    async with workbench() as bench:
+        results = await cold.measure(bench, runs=runs, discarded=discarded)
+        packages = cold.imports(bench)
+    return cold.as_json(results, packages), reports.cold_report(results, packages)
 
-    runs: int
-    discarded: int
+
+async def _call(*, rounds: int, discarded: int) -> Found:
+    async with workbench() as bench:
+        report = await call.measure(bench, rounds=rounds, discarded=discarded)
+    return report.as_json(), reports.call_report(report)
+
+
+def _measure_cold(*, quick: bool) -> Found:
+    runs, discarded = (1, 0) if quick else (COLD_RUNS, _COLD_DISCARDED)
+    return asyncio.run(_cold(runs=runs, discarded=discarded))
+
+
+def _measure_call(*, quick: bool) -> Found:
+    # A first call is needed to have an environment at all.
+    rounds, discarded = (1, 1) if quick else (CALL_ROUNDS, _CALL_DISCARDED)
+    return asyncio.run(_call(rounds=rounds, discarded=discarded))
+
+
+def _measure_refresh(*, quick: bool) -> Found:
+    report = refresh.measure(refresh.QUICK if quick else refresh.WHOLE)
+    return report.as_json(), refresh_report(report)
+
+
+class Measure(Protocol):
+    """Measures everything, or just enough to show that it works."""
+
+    def __call__(self, *, quick: bool) -> Found:
+        """The figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One thing to measure."""
+
+    about: str
+    measure: Measure
+
+
+BENCHMARKS: Final = {
+    "cold": Benchmark(
+        "spawn to first answer, imports, memory, size of every function", _measure_cold
+    ),
+    "call": Benchmark("a warm tool call through the whole path, and its statements", _measure_call),
+    "refresh": Benchmark(
+        "refreshes of upstream pairs: their cost, and who survives a bad day", _measure_refresh
+    ),
+}
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
-        description="Measures the functions as they ship, on a stack of its own.",
+        description="Measures the functions as they ship, on parts of its own.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, default, about in (
-        ("cold", COLD_RUNS, "spawn to first answer, imports, memory, size of every function"),
-        ("call", CALL_ROUNDS, "a warm tool call through the whole path, and its statements"),
-    ):
-        command = commands.add_parser(name, help=about, description=about)
-        command.add_argument("--runs", type=int, default=default, help=f"default: {default}")
-        command.add_argument("--quick", action="store_true", help="once: only shows that it works")
+    for name, benchmark in BENCHMARKS.items():
+        command = commands.add_parser(name, help=benchmark.about, description=benchmark.about)
+        command.add_argument("--quick", action="store_true", help="only shows that it works")
         command.add_argument("--json", action="store_true", help="data instead of tables")
     return parser
-
-
-async def _measured(command: str, effort: Effort) -> tuple[dict[str, Any], str]:
-    async with workbench() as bench:
-        if command == "cold":
-            results = await cold.measure(bench, runs=effort.runs, discarded=effort.discarded)
-            packages = cold.imports(bench)
-            return cold.as_json(results, packages), reports.cold_report(results, packages)
-        report = await call.measure(bench, rounds=effort.runs, discarded=effort.discarded)
-        return report.as_json(), reports.call_report(report)
 
 
 def main() -> int:
     """Do what the command line says; the exit status."""
     given = _parser().parse_args()
-    effort = Effort(runs=given.runs, discarded=DISCARDED[given.command])
-    if given.quick:
-        # A first call is needed to have an environment at all; a first start is not.
-        effort = Effort(runs=1, discarded=1 if given.command == "call" else 0)
     machine = this_machine()
     try:
-        data, text = asyncio.run(_measured(given.command, effort))
+        data, text = BENCHMARKS[given.command].measure(quick=given.quick)
     except NoPythonError as error:
         print(f"NOT RUN: {error}", file=sys.stderr)
         return 1

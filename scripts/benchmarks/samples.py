@@ -23,6 +23,16 @@ class Summary:
     most: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tail:
+    """The middle and the end of many runs of the same thing, in the unit of its values."""
+
+    runs: int
+    median: float
+    p95: float
+    p99: float
+
+
 def percentile(values: Iterable[float], percent: float) -> float:
     """The smallest value that at least ``percent`` of all do not exceed (nearest rank)."""
     ordered = sorted(values)
@@ -37,6 +47,16 @@ def summary(values: Sequence[float]) -> Summary:
         p95=percentile(values, 95),
         least=min(values),
         most=max(values),
+    )
+
+
+def tail(values: Sequence[float]) -> Tail:
+    """The tail of at least one value."""
+    return Tail(
+        runs=len(values),
+        median=statistics.median(values),
+        p95=percentile(values, 95),
+        p99=percentile(values, 99),
     )
 
 

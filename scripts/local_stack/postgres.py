@@ -163,6 +163,22 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Stop the server and wait until it is gone; nothing happens when it is not running."""
+        self._end()
+        if self._socket_dir is not None:
+            shutil.rmtree(self._socket_dir, ignore_errors=True)
+        self._process = self._socket_dir = None
+
+    def restart(self) -> None:
+        """Stop the server and start it again at the same address: every connection breaks.
+
+        Raises:
+            PostgresStartError: it did not come back.
+        """
+        self._end()
+        self._launch()
+        self._wait_until_ready()
+
+    def _end(self) -> None:
         if self._process is not None and self._process.poll() is None:
             # Fast shutdown; a throwaway server need not even write its checkpoint.
             self._process.send_signal(signal.SIGINT if self._durable else signal.SIGQUIT)
@@ -171,9 +187,6 @@ class PostgresServer:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        if self._socket_dir is not None:
-            shutil.rmtree(self._socket_dir, ignore_errors=True)
-        self._process = self._socket_dir = None
 
     def own(self, folder: Path) -> Path:
         """Hand a folder to the user that the server runs as."""
@@ -258,11 +271,11 @@ class PostgresServer:
 
 
 @contextlib.contextmanager
-def temporary_postgres() -> Iterator[PostgresServer]:
-    """A server that keeps nothing: no durability, its folder removed at the end."""
+def temporary_postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """A server whose folder is removed at the end; ``durable`` if commits must survive a restart."""
     prefix = _temporary_name()
     with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as name:
-        server = PostgresServer(Path(name) / "data", durable=False)
+        server = PostgresServer(Path(name) / "data", durable=durable)
         server.own(Path(name))
         server.start()
         try:
