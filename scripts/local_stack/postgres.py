@@ -272,7 +272,7 @@ class PostgresServer:
 
 @contextlib.contextmanager
 def temporary_postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
-    """A server whose folder is removed at the end; ``durable`` if commits must survive a restart."""
+    """A server whose folder goes at the end; ``durable`` if commits must survive a restart."""
     prefix = _temporary_name()
     with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as name:
         server = PostgresServer(Path(name) / "data", durable=durable)

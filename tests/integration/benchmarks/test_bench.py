@@ -15,7 +15,7 @@ SECONDS_MAX = 480
 FORMS = ("snapshot", "byte code", "sources")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _a_python_that_runs_artifacts() -> None:
     try:
         find_python()
@@ -36,6 +36,7 @@ def _bench(command: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.usefixtures("_a_python_that_runs_artifacts")
 @pytest.mark.timeout(SECONDS_MAX)
 def test_bench_cold_measures_every_function_in_every_form() -> None:
     found = _bench("cold")
@@ -47,6 +48,7 @@ def test_bench_cold_measures_every_function_in_every_form() -> None:
     assert all(found["imports"][name] for name in LOGICAL_IDS)
 
 
+@pytest.mark.usefixtures("_a_python_that_runs_artifacts")
 @pytest.mark.timeout(SECONDS_MAX)
 def test_bench_call_finds_one_statement_before_and_one_after_a_call() -> None:
     found = _bench("call")["call"]
@@ -56,3 +58,15 @@ def test_bench_call_finds_one_statement_before_and_one_after_a_call() -> None:
     assert ("search_tutorials", "bare SDK") in calls
     for counted in found["statements"].values():
         assert counted["kinds"] == {"app.authenticate_call": 1.0, "app.close_call": 1.0}
+
+
+@pytest.mark.timeout(SECONDS_MAX)
+def test_bench_refresh_measures_every_way_on_every_site() -> None:
+    found = _bench("refresh")["refresh"]
+
+    assert found["speed"]["own_ms"]["runs"] == found["speed"]["window_ms"]["runs"] > 0
+    assert found["speed"]["statements"]["kinds"]["app.refresh_attempts"] > 0
+    assert found["claims"]["per_second"] > 0
+    ways = [(one["way"], one["buffer"]) for one in found["survival"]]
+    assert ways == [("ours", True), ("ours", False), ("naive", True), ("naive", False)]
+    assert all(one["refreshes"] > 0 for one in found["survival"])
