@@ -57,6 +57,8 @@ class ErrorCode(StrEnum):
     UPSTREAM_MISCONFIGURED = "upstream_misconfigured"
     DATABASE_UNAVAILABLE = "database_unavailable"
     KEY_SERVICE_UNAVAILABLE = "key_service_unavailable"
+    QUEUE_UNAVAILABLE = "queue_unavailable"
+    SPILL_UNAVAILABLE = "spill_unavailable"
     SEALED_TOKEN_REFUSED = "sealed_token_refused"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     INTERNAL_ERROR = "internal_error"
@@ -308,6 +310,12 @@ CATALOGUE: dict[ErrorCode, ErrorEntry] = {
         "The service is short of a part at the moment. Nothing was lost.", retry_after_seconds=5
     ),
     ErrorCode.KEY_SERVICE_UNAVAILABLE: _passing(
+        "The service is short of a part at the moment. Nothing was lost.", retry_after_seconds=5
+    ),
+    ErrorCode.QUEUE_UNAVAILABLE: _passing(
+        "The service is short of a part at the moment. Nothing was lost.", retry_after_seconds=5
+    ),
+    ErrorCode.SPILL_UNAVAILABLE: _passing(
         "The service is short of a part at the moment. Nothing was lost.", retry_after_seconds=5
     ),
     ErrorCode.SEALED_TOKEN_REFUSED: _passing(

@@ -46,6 +46,9 @@ class MetricName(StrEnum):
     UPSTREAM_REFRESH_DURATION = "UpstreamRefreshDuration"
     GRANTS_DUE = "GrantsDue"
     GRANTS_ENDED = "GrantsEnded"
+    REFRESHES_QUEUED = "RefreshesQueued"
+    WATCHDOGS_NOT_ARMED = "WatchdogsNotArmed"
+    PAIRS_SPILLED = "PairsSpilled"
     SIGN_INS = "SignIns"
     OAUTH_ANSWERS = "OAuthAnswers"
     CLIENTS_REGISTERED = "ClientsRegistered"
@@ -112,6 +115,13 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.GRANTS_DUE: MetricSpec(_COUNT, (), "Grants that one tick found due for refresh."),
     MetricName.GRANTS_ENDED: MetricSpec(_COUNT, (Dimension.CAUSE,), "Grants that ended."),
+    MetricName.REFRESHES_QUEUED: MetricSpec(_COUNT, (), "Due grants that were sent to the queue."),
+    MetricName.WATCHDOGS_NOT_ARMED: MetricSpec(
+        _COUNT, (), "Refreshes that go on without a repeat, because the queue did not take it."
+    ),
+    MetricName.PAIRS_SPILLED: MetricSpec(
+        _COUNT, (), "Refreshed pairs put into the second store, because Postgres took too long."
+    ),
     MetricName.SIGN_INS: MetricSpec(
         _COUNT, (Dimension.OUTCOME,), "Sign-ins by the step or end they reached."
     ),

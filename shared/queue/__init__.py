@@ -1,0 +1,1 @@
+"""Messages to the background refresher, and the store that outlives Postgres; the SDK for both."""
