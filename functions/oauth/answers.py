@@ -28,18 +28,19 @@ def json_answer(body: Mapping[str, object], *, status: int = 200) -> Response:
     return JSONResponse(dict(body), status_code=status, headers=NO_STORE)
 
 
-def return_to_client(
-    redirect_uri: str, parameters: Mapping[str, str | None], *, issuer: str
-) -> Response:
-    """Send the browser to the client with ``parameters`` and ``iss`` (RFC 9207 section 2)."""
+def client_address(redirect_uri: str, parameters: Mapping[str, str | None], *, issuer: str) -> str:
+    """The client's address with ``parameters`` and ``iss`` (RFC 9207 section 2)."""
     query = urlencode(
         {name: value for name, value in {**parameters, "iss": issuer}.items() if value is not None}
     )
     separator = "&" if "?" in redirect_uri else "?"
+    return f"{redirect_uri}{separator}{query}"
+
+
+def return_to_client(address: str) -> Response:
+    """Send the browser to an address that ``client_address`` made."""
     # Set by hand: the redirect URI is an exact string and must not be normalised.
-    return Response(
-        status_code=303, headers={**NO_STORE, "location": f"{redirect_uri}{separator}{query}"}
-    )
+    return Response(status_code=303, headers={**NO_STORE, "location": address})
 
 
 def go_to(url: str) -> Response:
@@ -72,13 +73,13 @@ def page_error(error: ServiceError, *, pages: Pages) -> Response:
     return answer
 
 
-def returned_error(error: ReturnedToClientError, *, issuer: str) -> Response:
-    """An error that the client hears by redirect (RFC 6749 section 4.1.2.1)."""
+def error_address(error: ReturnedToClientError, *, issuer: str) -> str:
+    """Where the client hears an error (RFC 6749 section 4.1.2.1), which is told to the log, too."""
     refusal = error.refusal
     _tell(refusal)
     parameter = refusal.facts.get("parameter")
     description = refusal.entry.message
-    return return_to_client(
+    return client_address(
         error.redirect_uri,
         {
             "error": refusal.entry.oauth_code,

@@ -5,7 +5,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.oauth.answers import returned_error
+from functions.oauth.answers import error_address, return_to_client
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.endpoints import authorize, callback, health, register, revoke, token
 from functions.oauth.envelope import Envelope, error_answer
@@ -30,7 +30,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
 
     async def returned(_: Request, error: Exception) -> Response:
         assert isinstance(error, ReturnedToClientError)  # noqa: S101 - how it was registered
-        return returned_error(error, issuer=dependencies.issuer)
+        return return_to_client(error_address(error, issuer=dependencies.issuer))
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, ServiceError)  # noqa: S101 - how it was registered

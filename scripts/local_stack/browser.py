@@ -59,6 +59,14 @@ class Page:
         return found.get_text(" ", strip=True) if found else ""
 
     @property
+    def leads_on_to(self) -> str | None:
+        """Where the page sends its reader at once, if it does (``<meta http-equiv=refresh>``)."""
+        soup = BeautifulSoup(self.html, "html.parser")
+        refresh = soup.find("meta", {"http-equiv": "refresh"})
+        seconds, _, url = _text(refresh, "content").partition("; url=") if refresh else ("", "", "")
+        return url if seconds == "0" and url else None
+
+    @property
     def text(self) -> str:
         """The readable text."""
         return BeautifulSoup(self.html, "html.parser").get_text(" ", strip=True)
@@ -204,11 +212,13 @@ class ScriptedBrowser:
     ) -> Page | str:
         for _ in range(REDIRECTS_MAX):
             answer = await self._send(method, url, data, origin)
-            if not answer.is_redirect:
-                return Page(url, answer.status_code, answer.headers, answer.text)
-            if answer.status_code in {301, 302, 303}:
+            page = Page(url, answer.status_code, answer.headers, answer.text)
+            onward = answer.headers["location"] if answer.is_redirect else page.leads_on_to
+            if onward is None:
+                return page
+            if answer.status_code not in {307, 308}:
                 method, data, origin = "GET", {}, None
-            url = urljoin(url, answer.headers["location"])
+            url = urljoin(url, onward)
             if stop_at is not None and stop_at(url):
                 return url
         raise BrowserError(f"more than {REDIRECTS_MAX} redirects, last to {without_query(url)}")

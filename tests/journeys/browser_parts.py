@@ -3,19 +3,24 @@
 import asyncio
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
-from scripts.fake_drupal.running import RunningFakeDrupal
+from scripts.fake_drupal.running import RunningFakeDrupal, running_fake_drupal
+from scripts.lambda_emulator.emulator import Emulator
+from scripts.lambda_emulator.specification import FunctionSpec
 from shared.domain import pkce
+from tests.journeys.login_host import front_with_another_login_host
 
 VERIFIER = "v" * 64
+MCP_URL = "http://127.0.0.1:8700/mcp"
 WAIT_SECONDS_MAX = 20.0
 BROWSER_ARGUMENTS = [
     "--headless",
@@ -150,5 +155,51 @@ class Scene:
 
     issuer: str
     site: RunningFakeDrupal
+    site_url: str
     browser: Browser
     client: NativeClient
+
+    @property
+    def site_host(self) -> str:
+        """The site's name as our pages show it."""
+        return urlsplit(self.site_url).netloc
+
+
+@asynccontextmanager
+async def running_scene(
+    dialect: int, environment: Mapping[str, str], *, log_folder: Path
+) -> AsyncIterator[Scene]:
+    """Site, function, browser and client on free ports; ``environment`` says where state is.
+
+    The site's front is on ``localhost``, its login on ``127.0.0.1``: another host to browsers.
+    """
+    port = free_port()
+    issuer = f"http://localhost:{port}"
+    async with (
+        running_fake_drupal(dialect, redirect_uris=[f"{issuer}/oauth/callback"]) as site,
+        front_with_another_login_host(site.url) as front,
+        Emulator(log_folder=log_folder) as emulator,
+        running_chromium() as browser,
+    ):
+        function = FunctionSpec(
+            name="oauth",
+            handler="functions.oauth.handler.handler",
+            environment={
+                "STAGE": "local",
+                "ISSUER_URL": issuer,
+                "MCP_URL": MCP_URL,
+                "AWS_ACCESS_KEY_ID": "testing",
+                "AWS_SECRET_ACCESS_KEY": "testing",
+                "AWS_DEFAULT_REGION": "eu-central-1",
+                "DRUPAL_BASE_URL": front,
+                "DRUPAL_CLIENT_ID": site.client.client_id,
+                "DRUPAL_CLIENT_SECRET": site.client.secret or "",
+                "DRUPAL_SCOPES": " ".join(site.scopes),
+                **environment,
+            },
+            port=port,
+        )
+        await emulator.start(function)
+        client = NativeClient(issuer=issuer, mcp_url=MCP_URL)
+        async with client.listening():
+            yield Scene(issuer, site, front, browser, client)

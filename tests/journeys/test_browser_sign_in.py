@@ -11,21 +11,10 @@ from axe_playwright_python.async_playwright import (  # type: ignore[import-unty
 )
 from psycopg.conninfo import make_conninfo
 
-from scripts.fake_drupal.running import running_fake_drupal
-from scripts.lambda_emulator.emulator import Emulator
-from scripts.lambda_emulator.specification import FunctionSpec
 from shared.state.roles import AppRole, ensure_roles
-from tests.journeys.browser_parts import (
-    NativeClient,
-    Scene,
-    free_port,
-    log_in_at_site,
-    running_chromium,
-)
+from tests.journeys.browser_parts import Scene, log_in_at_site, running_scene
 
 pytestmark = pytest.mark.browser
-
-MCP_URL = "http://127.0.0.1:8700/mcp"
 
 
 @pytest.fixture(params=[6, 5], ids=["simple_oauth-6", "simple_oauth-5"])
@@ -46,46 +35,20 @@ async def scene(
 ) -> AsyncIterator[Scene]:
     """Site, function, browser and client on free ports."""
     ensure_roles(database_admin, {AppRole.OAUTH: None})
-    port = free_port()
-    issuer = f"http://localhost:{port}"
-    async with (
-        running_fake_drupal(dialect, redirect_uris=[f"{issuer}/oauth/callback"]) as site,
-        Emulator(log_folder=tmp_path) as emulator,
-        running_chromium() as browser,
-    ):
-        environment = {
-            "STAGE": "local",
-            "ISSUER_URL": issuer,
-            "MCP_URL": MCP_URL,
-            "DATABASE_URL": make_conninfo(database_url, user=AppRole.OAUTH.value),
-            "KMS_KEY_ID": kms_key_id,
-            "AWS_ENDPOINT_URL": kms_endpoint,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            "DRUPAL_BASE_URL": site.url,
-            "DRUPAL_CLIENT_ID": site.client.client_id,
-            "DRUPAL_CLIENT_SECRET": site.client.secret or "",
-            "DRUPAL_SCOPES": " ".join(site.scopes),
-        }
-        await emulator.start(
-            FunctionSpec(
-                name="oauth",
-                handler="functions.oauth.handler.handler",
-                environment=environment,
-                port=port,
-            )
-        )
-        client = NativeClient(issuer=issuer, mcp_url=MCP_URL)
-        async with client.listening():
-            yield Scene(issuer=issuer, site=site, browser=browser, client=client)
+    environment = {
+        "DATABASE_URL": make_conninfo(database_url, user=AppRole.OAUTH.value),
+        "KMS_KEY_ID": kms_key_id,
+        "AWS_ENDPOINT_URL": kms_endpoint,
+    }
+    async with running_scene(dialect, environment, log_folder=tmp_path) as scene:
+        yield scene
 
 
 async def test_a_person_connects_a_client_without_any_script(scene: Scene) -> None:
     context = await scene.browser.new_context(java_script_enabled=False)
     page = await context.new_page()
     await page.goto(scene.client.authorization_url())
-    assert await page.title() == f"Connect Story | {scene.site.url.removeprefix('http://')}"
+    assert await page.title() == f"Connect Story | {scene.site_host}"
 
     await page.get_by_role("button", name="Allow and continue").click()
     await log_in_at_site(page, "maya")
@@ -97,11 +60,28 @@ async def test_a_person_connects_a_client_without_any_script(scene: Scene) -> No
     assert tokens.json()["refresh_token"].startswith("dmcp_rt_")
 
 
+async def test_a_site_whose_login_is_on_another_host_is_no_dead_end(scene: Scene) -> None:
+    page = await scene.browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    await page.goto(scene.client.authorization_url())
+
+    await page.get_by_role("button", name="Allow and continue").click()
+    await page.wait_for_url(f"{scene.site.url}/user/login**")
+    await page.go_back()
+
+    # The page that led on has left no trace: Back is the question, not a loop.
+    await page.get_by_role("button", name="Allow and continue").wait_for()
+    assert scene.site_host.startswith("localhost:")
+    assert not [text for text in complaints if "Content Security Policy" in text]
+
+
 async def test_cancel_and_a_refusal_at_the_site_reach_the_client(scene: Scene) -> None:
     page = await scene.browser.new_page()
     await page.goto(scene.client.authorization_url())
     await page.get_by_role("button", name="Cancel").click()
     cancelled = await scene.client.answer()
+    await page.get_by_text("You can close this window.").wait_for()
 
     await page.goto(scene.client.authorization_url())
     await page.get_by_role("button", name="Allow and continue").click()

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.oauth import browser_cookie
-from functions.oauth.answers import go_to, returned_error
+from functions.oauth.answers import error_address, go_to
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.flows import begin_sign_in
 from functions.oauth.flows.begin_sign_in import ConsentAnswer, SentUpstream
@@ -46,10 +46,12 @@ def router(dependencies: Dependencies) -> APIRouter:
         consent = _consent_answer(parameters, browser_cookie.read(request))
         match parameters.require("decision"):
             case "allow":
-                return go_to((await begin_sign_in.allow(dependencies, consent)).url)
+                sent = await begin_sign_in.allow(dependencies, consent)
+                return dependencies.pages.onward_to_site(sent.url)
             case "deny":
                 denied = await begin_sign_in.deny(dependencies, consent)
-                return returned_error(denied, issuer=dependencies.issuer)
+                address = error_address(denied, issuer=dependencies.issuer)
+                return dependencies.pages.onward_to_client(address, denied.redirect_uri)
             case _:
                 raise InvalidRequestError("decision")
 

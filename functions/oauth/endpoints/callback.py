@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.oauth import browser_cookie
-from functions.oauth.answers import return_to_client
+from functions.oauth.answers import client_address, return_to_client
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.flows.finish_sign_in import finish
 from functions.oauth.parameters import parse_query
@@ -20,10 +20,11 @@ def router(dependencies: Dependencies) -> APIRouter:
     @routes.get(CALLBACK_PATH)
     async def callback(request: Request) -> Response:
         finished = await finish(dependencies, parse_query(request), browser_cookie.read(request))
-        return return_to_client(
+        address = client_address(
             finished.request.redirect_uri,
             {"code": finished.code, "state": finished.request.client_state},
             issuer=dependencies.issuer,
         )
+        return return_to_client(address)
 
     return routes

@@ -1,4 +1,4 @@
-"""Where a redirect URI leads, in words for the person and as a source for the page's policy.
+"""Where a redirect URI leads, in words for the person.
 
 It never judges: whether the URI is the client's was decided before.
 """
@@ -25,33 +25,27 @@ class Destination:
     name: str
     explanation: str
     warning: str | None
-    policy_source: str
 
 
 def destination_of(redirect_uri: str) -> Destination:
     """Describe ``redirect_uri``."""
     parts = urlsplit(redirect_uri)
     if redirects.is_loopback(redirect_uri):
-        # A policy has no spelling for IPv6 addresses (CSP Level 3, host-source).
-        source = "http:" if "[" in parts.netloc else f"http://{parts.netloc}"
         return Destination(
             name=parts.netloc,
             explanation="an application on this computer",
             warning=_LOOPBACK_WARNING,
-            policy_source=source,
         )
     if redirects.is_private_scheme(redirect_uri):
         return Destination(
             name=f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:",
             explanation="an application on this device",
             warning=_PRIVATE_SCHEME_WARNING,
-            policy_source=f"{parts.scheme}:",
         )
     return Destination(
         name=parts.netloc,
         explanation="a website, over https",
         warning=None,
-        policy_source=f"https://{parts.netloc}",
     )
 
 

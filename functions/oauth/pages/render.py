@@ -45,19 +45,17 @@ class ConsentForm:
 
 
 class Pages:
-    """Renders pages for one Drupal site, whose origin forms may lead to."""
+    """Renders pages for one Drupal site."""
 
     def __init__(self, site: str) -> None:
-        parts = urlsplit(site)
-        self._site_host = parts.netloc
-        self._site_origin = f"{parts.scheme}://{parts.netloc}"
+        self._site_host = urlsplit(site).netloc
 
     def consent(self, form: ConsentForm) -> Response:
         """The consent page (RFC 9700 section 4.14: who asks, for what, and where it goes)."""
         destination = destination_of(form.request.redirect_uri)
-        html = _environment.get_template("consent.html").render(
-            site_host=self._site_host,
-            style=Markup(_STYLE),  # noqa: S704 - our own file, whose hash is in the policy
+        return self._page(
+            "consent.html",
+            form_action="'self'",
             client_name=form.client.client_name,
             client_origin=_origin_of(form.client.client_uri),
             destination=destination,
@@ -65,23 +63,45 @@ class Pages:
             sign_in_id=form.sign_in_id,
             consent=form.consent,
         )
-        # Chromium applies form-action to every redirect that follows the form, too.
-        policy = _policy(f"'self' {self._site_origin} {destination.policy_source}")
-        return HTMLResponse(html, headers={"content-security-policy": policy})
+
+    def onward_to_site(self, url: str) -> Response:
+        """Lead the person on to the site, at ``url``."""
+        return self._onward(url, self._site_host)
+
+    def onward_to_client(self, url: str, redirect_uri: str) -> Response:
+        """Lead the person back to the client at ``url``, which begins with ``redirect_uri``."""
+        return self._onward(url, destination_of(redirect_uri).name)
+
+    def _onward(self, url: str, name: str) -> Response:
+        """The answer to a form whose way leads elsewhere (ADR-045).
+
+        A redirect would still count as the form's: browsers hold every step of it, on every host
+        after us, against the form page's ``form-action``. From a page of its own it does not.
+        """
+        return self._page("onward.html", url=url, destination=name)
 
     def error(self, error: ServiceError, *, correlation_id: str) -> Response:
         """A page that says what happened and what to do."""
         text = text_of(error)
-        html = _environment.get_template("error.html").render(
-            site_host=self._site_host,
-            style=Markup(_STYLE),  # noqa: S704 - our own file, whose hash is in the policy
+        return self._page(
+            "error.html",
+            status=error.entry.http_status,
             title=text.title,
             message=error.entry.message,
             steps=text.steps,
             correlation_id=correlation_id,
         )
-        headers = {"content-security-policy": _policy("'none'")}
-        return HTMLResponse(html, status_code=error.entry.http_status, headers=headers)
+
+    def _page(
+        self, template: str, *, status: int = 200, form_action: str = "'none'", **values: object
+    ) -> Response:
+        html = _environment.get_template(template).render(
+            site_host=self._site_host,
+            style=Markup(_STYLE),  # noqa: S704 - our own file, whose hash is in the policy
+            **values,
+        )
+        headers = {"content-security-policy": _policy(form_action)}
+        return HTMLResponse(html, status_code=status, headers=headers)
 
 
 def _policy(form_action: str) -> str:

@@ -1,5 +1,6 @@
 """A client and a person with a browser, driving the authorization server step by step."""
 
+import html
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ LOOPBACK_REDIRECT = "http://127.0.0.1:33418/callback"
 VERIFIER = "v" * 43
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
+_ONWARD = re.compile(r'http-equiv="refresh" content="0; url=([^"]+)"')
 _HIDDEN = re.compile(r'name="(sign_in|consent)" value="([^"]+)"')
 
 
@@ -84,8 +86,7 @@ class Driver:
         step = await self.authorize(**changes)
         if step.status_code == 200:
             step = await self.decide()
-        assert step.status_code == 303, step.text
-        back = await self.return_from_site(step.headers["location"])
+        back = await self.return_from_site(onward(step))
         assert back.status_code == 303, back.text
         return query(back.headers["location"])["code"]
 
@@ -135,6 +136,16 @@ class Driver:
         found = dict(_HIDDEN.findall(answer.text))
         self.page = found or self.page
         return answer
+
+
+def onward(answer: httpx2.Response) -> str:
+    """Where the browser goes next: by redirect, or by a page that leads on."""
+    if answer.status_code == 303:
+        return answer.headers["location"]
+    assert answer.status_code == 200, answer.text
+    found = _ONWARD.search(answer.text)
+    assert found is not None, answer.text
+    return html.unescape(found[1])
 
 
 def query(location: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from shared.state.database import Database
 from shared.upstream.failures import UpstreamTimeoutError
 from shared.vault.token_vault import TokenVault
 from shared.workflows.sealed_pairs import open_pair
-from tests.integration.oauth.driver import ISSUER, WEB_REDIRECT, Driver, query
+from tests.integration.oauth.driver import ISSUER, WEB_REDIRECT, Driver, onward, query
 from tests.support.clock import DatabaseClock
 
 
@@ -27,8 +27,7 @@ async def sent_to_site(driver: Driver) -> str:
     """As far as Drupal's login page; its address."""
     await driver.register()
     await driver.authorize()
-    location: str = (await driver.decide()).headers["location"]
-    return location
+    return onward(await driver.decide())
 
 
 async def test_the_client_gets_code_state_and_issuer(driver: Driver) -> None:

@@ -19,23 +19,23 @@ def error_of(code: ErrorCode) -> ServiceError:
 
 
 @pytest.mark.parametrize(
-    ("uri", "name", "source", "remembered"),
+    ("uri", "name", "remembered"),
     [
-        ("https://claude.ai/api/mcp/auth_callback", "claude.ai", "https://claude.ai", True),
-        ("https://app.example:8443/cb", "app.example:8443", "https://app.example:8443", True),
-        ("http://127.0.0.1:53127/cb", "127.0.0.1:53127", "http://127.0.0.1:53127", False),
-        ("http://localhost/cb", "localhost", "http://localhost", False),
-        ("http://[::1]:5000/cb", "[::1]:5000", "http:", False),
-        ("cursor://anysphere.cursor-mcp/cb", "cursor://anysphere.cursor-mcp", "cursor:", False),
-        ("com.example.app:/callback", "com.example.app:", "com.example.app:", False),
+        ("https://claude.ai/api/mcp/auth_callback", "claude.ai", True),
+        ("https://app.example:8443/cb", "app.example:8443", True),
+        ("http://127.0.0.1:53127/cb", "127.0.0.1:53127", False),
+        ("http://localhost/cb", "localhost", False),
+        ("http://[::1]:5000/cb", "[::1]:5000", False),
+        ("cursor://anysphere.cursor-mcp/cb", "cursor://anysphere.cursor-mcp", False),
+        ("com.example.app:/callback", "com.example.app:", False),
     ],
 )
-def test_a_destination_is_named_and_its_form_may_lead_there(
-    uri: str, name: str, source: str, *, remembered: bool
+def test_a_destination_is_named_and_warned_of_where_anybody_can_claim_it(
+    uri: str, name: str, *, remembered: bool
 ) -> None:
     destination = destination_of(uri)
 
-    assert (destination.name, destination.policy_source) == (name, source)
+    assert destination.name == name
     assert may_skip_consent(uri) is remembered
     assert (destination.warning is None) is remembered
 
