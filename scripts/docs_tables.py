@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
+from shared.domain.known_clients import KNOWN_CLIENTS
 from shared.errors.catalogue import CATALOGUE
 from shared.observability.metrics import METRICS
 from shared.observability.spans import SpanName
@@ -164,6 +165,30 @@ def decisions_table() -> str:
     return _table(("Record", "Decision", "Status"), rows)
 
 
+def clients_table() -> str:
+    """Every known client: how it registers, where it returns to, what is odd in it."""
+    return _table(
+        ("Client", "Family", "Becomes known by", "Ids and redirect URIs", "Quirks"),
+        (
+            (
+                f"[{known.name}]({known.source})",
+                f"`{known.family.value}`",
+                ", ".join(way.value for way in known.ways),
+                "<br>".join(
+                    f"`{address}`"
+                    for address in (
+                        *known.document_ids,
+                        *known.own_redirects,
+                        *known.shared_redirects,
+                    )
+                ),
+                "; ".join(known.quirks),
+            )
+            for known in KNOWN_CLIENTS
+        ),
+    )
+
+
 def folders_list() -> str:
     """Every folder with one line on what it is for."""
     lines = dict(FOLDERS_WITHOUT_CODE)
@@ -192,6 +217,7 @@ BLOCKS: Mapping[str, tuple[str, Callable[[], str]]] = {
     "metrics": ("docs/metrics.md", metrics_table),
     "spans": ("docs/metrics.md", spans_list),
     "audit actions": ("docs/audit.md", audit_list),
+    "clients": ("docs/clients.md", clients_table),
     "decisions": ("docs/decisions/index.md", decisions_table),
     "folders": ("docs/map.md", folders_list),
 }

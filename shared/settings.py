@@ -101,10 +101,13 @@ class ObservabilitySettings(_Group):
 
 
 class OriginSettings(_Group):
-    """Our own public addresses."""
+    """Our own public addresses, and what the documents under them say."""
 
     issuer_url: UrlText = Field(description="Issuer of the authorization server, exact string.")
     mcp_url: UrlText = Field(description="The MCP endpoint: canonical resource identifier.")
+    dynamic_registration_enabled: bool = Field(
+        default=True, description="Whether clients may register themselves; metadata says so."
+    )
 
     @model_validator(mode="after")
     def _secure_origins(self) -> Self:

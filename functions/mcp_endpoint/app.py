@@ -51,7 +51,10 @@ class MethodNotAllowedError(ServiceError):
 class McpEndpoint:
     """The app."""
 
-    def __init__(self, parts: ExchangeParts, *, issuer_url: str, mcp_url: str) -> None:
+    def __init__(
+        self, parts: ExchangeParts, *, issuer_url: str, mcp_url: str, registration: bool = True
+    ) -> None:
+        self._registration = registration
         self._parts = parts
         self._issuer_url = issuer_url
         self._mcp_url = mcp_url
@@ -86,6 +89,7 @@ class McpEndpoint:
             issuer=self._issuer_url,
             mcp_url=self._mcp_url,
             correlation_id=correlation_id(),
+            registration=self._registration,
         )
         if document is not None:
             return Answer(status=document.status, headers=document.headers, body=document.body)

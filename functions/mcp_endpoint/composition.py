@@ -92,7 +92,12 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         prompts=build_prompts(),
     )
     parts = _exchange_parts(settings, offer, CallsTable(opened.database))
-    app = McpEndpoint(parts, issuer_url=settings.issuer_url, mcp_url=settings.mcp_url)
+    app = McpEndpoint(
+        parts,
+        issuer_url=settings.issuer_url,
+        mcp_url=settings.mcp_url,
+        registration=settings.dynamic_registration_enabled,
+    )
     return Parts(
         app=app,
         serve=StreamingAsgiHandler(app),

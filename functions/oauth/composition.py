@@ -43,6 +43,7 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
             refresh_sliding_seconds=settings.refresh_token_sliding_seconds,
             refresh_absolute_seconds=settings.refresh_token_absolute_seconds,
         ),
+        dynamic_registration_enabled=settings.dynamic_registration_enabled,
         body_bytes_max=settings.oauth_body_bytes_max,
         upstream_timeout_seconds=settings.drupal_oauth_timeout_seconds,
         ride_out_seconds=RIDE_OUT_SECONDS_MAX,

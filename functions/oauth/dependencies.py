@@ -59,6 +59,7 @@ class Dependencies:
     pages: Pages
     lifetimes: Lifetimes
     body_bytes_max: int
+    dynamic_registration_enabled: bool
     upstream_timeout_seconds: float
     ride_out_seconds: float
     """How long a token request waits for a database that is away."""

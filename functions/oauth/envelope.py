@@ -89,6 +89,7 @@ class Envelope:
             issuer=self._dependencies.issuer,
             mcp_url=self._dependencies.mcp_url,
             correlation_id=correlation_id(),
+            registration=self._dependencies.dynamic_registration_enabled,
         )
         if found is not None:
             return Response(found.body, status_code=found.status, headers=found.headers)

@@ -70,6 +70,12 @@ class InvalidClientMetadataError(RefusalError):
     code = ErrorCode.INVALID_CLIENT_METADATA
 
 
+class RegistrationDisabledError(RefusalError):
+    """Clients cannot register themselves in this deployment."""
+
+    code = ErrorCode.REGISTRATION_DISABLED
+
+
 class InvalidGrantError(RefusalError):
     """Unknown, expired, used and foreign codes and tokens look alike from outside."""
 

@@ -36,17 +36,20 @@ def protected_resource(
     }
 
 
-def authorization_server(issuer: str, scopes: Sequence[str] = SCOPES_OFFERED) -> JsonObject:
+def authorization_server(
+    issuer: str, scopes: Sequence[str] = SCOPES_OFFERED, *, registration: bool = True
+) -> JsonObject:
     """Authorization server metadata (RFC 8414 section 2, RFC 9207 section 3).
 
     ``offline_access`` is not listed: refresh tokens are always issued, and naming it makes some
-    clients ask for consent again.
+    clients ask for consent again. Without ``registration`` its endpoint is not named.
     """
+    registers = {"registration_endpoint": f"{issuer}{REGISTER_PATH}"} if registration else {}
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}{AUTHORIZE_PATH}",
         "token_endpoint": f"{issuer}{TOKEN_PATH}",
-        "registration_endpoint": f"{issuer}{REGISTER_PATH}",
+        **registers,
         "revocation_endpoint": f"{issuer}{REVOKE_PATH}",
         "scopes_supported": list(scopes),
         "response_types_supported": ["code"],

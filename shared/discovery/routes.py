@@ -55,11 +55,12 @@ def find(
     issuer: str,
     mcp_url: str,
     correlation_id: str = "none",
+    registration: bool = True,
 ) -> DiscoveryAnswer | None:
     """The answer to a request for ``path``; None where the path is no well-known one.
 
     Unknown well-known paths are answered too, with a JSON 404: clients try the next path on 4xx
-    and give up on anything else.
+    and give up on anything else. ``registration`` says whether clients may register themselves.
     """
     if _ANYWHERE not in path:
         return None
@@ -69,14 +70,16 @@ def find(
         error: ServiceError = _MethodNotAllowedError()
         body = as_oauth_error(error, correlation_id=correlation_id)
         return _answer(405, body, method, {"allow": _METHODS, "cache-control": "no-store"})
-    document = _document(path, issuer=issuer, mcp_url=mcp_url)
+    document = _document(path, issuer=issuer, mcp_url=mcp_url, registration=registration)
     if document is None:
         error = _NotFoundError()
         return _answer(404, as_oauth_error(error, correlation_id=correlation_id), method)
     return _answer(200, document, method)
 
 
-def _document(path: str, *, issuer: str, mcp_url: str) -> documents.JsonObject | None:
+def _document(
+    path: str, *, issuer: str, mcp_url: str, registration: bool
+) -> documents.JsonObject | None:
     """The document at ``path``.
 
     The path-scoped variants of the authorization server's document exist only if the issuer has
@@ -92,7 +95,9 @@ def _document(path: str, *, issuer: str, mcp_url: str) -> documents.JsonObject |
         f"{_OPENID}{issuer_path}",
         f"{issuer_path}{_OPENID}",
     }
-    return documents.authorization_server(issuer) if path in server_paths else None
+    if path not in server_paths:
+        return None
+    return documents.authorization_server(issuer, registration=registration)
 
 
 def _answer(

@@ -62,6 +62,12 @@ def _has_dot_segments(path: str) -> bool:
     return any(segment in {".", ".."} for segment in segments)
 
 
+def without_loopback_port(uri: str) -> str:
+    """``uri``, without its port if it leads to loopback: no port there says who listens."""
+    found = _LOOPBACK_URI.fullmatch(uri)
+    return uri if found is None else f"http://{found['host']}{found['rest'] or ''}"
+
+
 def matches(requested: str, registered: str) -> bool:
     """Whether ``requested`` is ``registered``, as strings; a loopback port alone may differ.
 

@@ -31,6 +31,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_CLIENT = "unknown_client"
     INVALID_REDIRECT_URI = "invalid_redirect_uri"
     INVALID_CLIENT_METADATA = "invalid_client_metadata"
+    REGISTRATION_DISABLED = "registration_disabled"
     INVALID_GRANT = "invalid_grant"
     INVALID_SCOPE = "invalid_scope"
     INVALID_TARGET = "invalid_target"
@@ -244,6 +245,12 @@ CATALOGUE: dict[ErrorCode, ErrorEntry] = {
     ),
     ErrorCode.INVALID_CLIENT_METADATA: _client(
         "The client metadata is not acceptable.", oauth_code="invalid_client_metadata"
+    ),
+    ErrorCode.REGISTRATION_DISABLED: _client(
+        "Clients cannot register themselves here. Use a client id that the operators gave, or a "
+        "client that has a client metadata document.",
+        oauth_code="access_denied",
+        status=403,
     ),
     ErrorCode.INVALID_GRANT: _client(
         "The code or token is not valid for this client. Sign in again.", oauth_code="invalid_grant"

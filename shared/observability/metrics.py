@@ -51,6 +51,7 @@ class MetricName(StrEnum):
     PAIRS_SPILLED = "PairsSpilled"
     SIGN_INS = "SignIns"
     OAUTH_ANSWERS = "OAuthAnswers"
+    CLIENT_SIGN_INS = "ClientSignIns"
     CLIENTS_REGISTERED = "ClientsRegistered"
     BEARER_REFUSALS = "BearerRefusals"
     ROWS_PURGED = "RowsPurged"
@@ -66,6 +67,7 @@ class Dimension(StrEnum):
     CAUSE = "cause"
     RULE = "rule"
     SPAN = "span"
+    CLIENT_FAMILY = "client_family"
 
 
 class MetricSpec(NamedTuple):
@@ -128,7 +130,16 @@ METRICS: dict[MetricName, MetricSpec] = {
     MetricName.OAUTH_ANSWERS: MetricSpec(
         _COUNT, (Dimension.OPERATION, Dimension.OUTCOME), "Answers of the OAuth endpoints."
     ),
-    MetricName.CLIENTS_REGISTERED: MetricSpec(_COUNT, (), "Clients that registered."),
+    MetricName.CLIENT_SIGN_INS: MetricSpec(
+        _COUNT,
+        (Dimension.CLIENT_FAMILY, Dimension.OUTCOME),
+        "Sign-ins begun and completed, by whose client it was.",
+    ),
+    MetricName.CLIENTS_REGISTERED: MetricSpec(
+        _COUNT,
+        (Dimension.CLIENT_FAMILY, Dimension.OUTCOME),
+        "Registrations, of new clients and of those known already.",
+    ),
     MetricName.BEARER_REFUSALS: MetricSpec(
         _COUNT, (Dimension.ERROR_CODE,), "MCP requests refused at the bearer check."
     ),

@@ -1,5 +1,7 @@
 """Registered clients. Never decides whether a client may do something: that is the domain's."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import LiteralString
 
 from shared.domain.clients import Client, RegistrationKind
@@ -13,6 +15,17 @@ _ADD: LiteralString = """
             app.now() + make_interval(secs => %(unused_seconds)s))
 """
 
+# Whoever registers the same again keeps it alive, and never takes away that it was used.
+_REGISTER: LiteralString = (
+    _ADD
+    + """
+    ON CONFLICT (client_id) DO UPDATE
+       SET unused_expires_at = CASE WHEN clients.unused_expires_at IS NULL THEN NULL
+                                    ELSE EXCLUDED.unused_expires_at END
+    RETURNING created_at, xmax = 0 AS is_new
+"""
+)
+
 _FIND: LiteralString = """
     SELECT client_id, kind, client_name, client_uri, redirect_uris
       FROM app.clients WHERE client_id = %(client_id)s
@@ -24,19 +37,35 @@ _MARK_USED: LiteralString = """
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """When a client registered first, and whether that was now."""
+
+    created_at: datetime
+    is_new: bool
+
+
+async def register(tx: Transaction, client: Client, *, unused_seconds: int) -> Registered:
+    """Store a client whose id says what it is, or keep it for another ``unused_seconds``."""
+    row = await tx.row(_REGISTER, _values(client, unused_seconds))
+    assert row is not None  # noqa: S101 - the statement returns a row in either case
+    return Registered(created_at=row["created_at"], is_new=row["is_new"])
+
+
 async def add(tx: Transaction, client: Client, *, unused_seconds: int) -> None:
     """Store a new client, which goes after ``unused_seconds`` unless somebody signs in with it."""
-    await tx.execute(
-        _ADD,
-        {
-            "client_id": client.client_id,
-            "kind": client.kind.value,
-            "client_name": client.client_name,
-            "client_uri": client.client_uri,
-            "redirect_uris": list(client.redirect_uris),
-            "unused_seconds": unused_seconds,
-        },
-    )
+    await tx.execute(_ADD, _values(client, unused_seconds))
+
+
+def _values(client: Client, unused_seconds: int) -> dict[str, object]:
+    return {
+        "client_id": client.client_id,
+        "kind": client.kind.value,
+        "client_name": client.client_name,
+        "client_uri": client.client_uri,
+        "redirect_uris": list(client.redirect_uris),
+        "unused_seconds": unused_seconds,
+    }
 
 
 async def find(tx: Transaction, client_id: str) -> Client | None:

@@ -18,6 +18,7 @@ from functions.oauth.refusals import (
     UnknownClientError,
 )
 from shared.domain.identifiers import SignInId, new_id
+from shared.domain.known_clients import client_family
 from shared.domain.sign_ins import AuthorizationRequest
 from shared.domain.tokens import PlainToken, TokenHash, TokenKind, hash_token, mint
 from shared.observability import metrics
@@ -79,6 +80,8 @@ async def begin(
             request=request,
         )
         metrics.count(MetricName.SIGN_INS, outcome="begun")
+        family = client_family(client).value
+        metrics.count(MetricName.CLIENT_SIGN_INS, client_family=family, outcome="begun")
         if not await _asked_before(tx, browser_hash, request):
             return form
         answer = ConsentAnswer(sign_in_id=form.sign_in_id, consent=form.consent, browser=browser)

@@ -18,7 +18,8 @@ from functions.oauth.refusals import (
     SignInRefusedUpstreamError,
 )
 from shared.domain.grants import UpstreamPair
-from shared.domain.identifiers import GrantId, UserId, new_id
+from shared.domain.identifiers import ClientId, GrantId, UserId, new_id
+from shared.domain.known_clients import ClientFamily, client_family
 from shared.domain.sign_ins import AuthorizationRequest, SignIn
 from shared.domain.tokens import PlainToken, TokenKind, has_shape, hash_token, mint
 from shared.errors.base import ServiceError
@@ -171,15 +172,29 @@ async def _store(dependencies: Dependencies, sign_in: SignIn, pair: UpstreamPair
 
 async def _record(tx: Transaction, sign_in: SignIn, *, user_id: UserId, grant_id: GrantId) -> None:
     request = sign_in.request
-    await clients.mark_used(tx, request.client_id)
+    family = await _use_client(tx, request.client_id)
     if may_skip_consent(request.redirect_uri):
         await sign_ins.approve_in_browser(
             tx, browser_hash=sign_in.browser_hash, request=request, seconds=APPROVAL_SECONDS
         )
     for action in (AuditAction.SIGN_IN_COMPLETED, AuditAction.GRANT_CREATED):
         await audit_events.append(
-            tx, action, user_id=user_id, grant_id=grant_id, client_id=request.client_id
+            tx,
+            action,
+            user_id=user_id,
+            grant_id=grant_id,
+            client_id=request.client_id,
+            details={"client_family": family},
         )
+
+
+async def _use_client(tx: Transaction, client_id: ClientId) -> str:
+    """Keep the client for good; whose it is."""
+    await clients.mark_used(tx, client_id)
+    client = await clients.find(tx, client_id)
+    family = ClientFamily.OTHER if client is None else client_family(client)
+    metrics.count(MetricName.CLIENT_SIGN_INS, client_family=family.value, outcome="completed")
+    return family.value
 
 
 def _refresh_after_seconds(pair: UpstreamPair) -> float | None:

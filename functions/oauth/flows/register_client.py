@@ -1,48 +1,80 @@
 """Dynamic client registration (RFC 7591): public clients only, and no secret is ever made.
 
 A registration is worth nothing until a person consents; one that nobody uses goes after a day.
+The id is derived from what is registered: who registers the same again is the same client, so that
+clients which register at every start add no rows. A public client's id proves nothing, to whoever
+holds it (RFC 6749 section 2.2), so that sharing one gives nobody anything.
 """
 
-import secrets
-import time
+import base64
+import hashlib
+import json
 from typing import Any
 
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.flows import client_metadata
+from functions.oauth.refusals import RegistrationDisabledError
+from shared.domain import redirects
 from shared.domain.clients import Client, RegistrationKind
 from shared.domain.identifiers import ClientId
+from shared.domain.known_clients import client_family
 from shared.observability import metrics
 from shared.observability.metrics import MetricName
 from shared.state import audit_events, clients
 from shared.state.audit_events import AuditAction
 
 UNUSED_SECONDS = 86_400
-_ID_BYTES = 16
 
 
 async def register(dependencies: Dependencies, body: bytes) -> dict[str, Any]:
     """Register a client; the answer of RFC 7591 section 3.2.1.
 
     Raises:
+        RegistrationDisabledError: clients cannot register themselves in this deployment.
         InvalidRedirectUriError: a redirect URI is absent or not acceptable.
         InvalidClientMetadataError: another member is not acceptable.
     """
+    if not dependencies.dynamic_registration_enabled:
+        raise RegistrationDisabledError
     metadata = client_metadata.parse(body)
     echoed = metadata.echo()
     client = Client(
-        client_id=ClientId(f"client_{secrets.token_urlsafe(_ID_BYTES)}"),
+        client_id=id_of(echoed),
         kind=RegistrationKind.DYNAMIC,
         client_name=metadata.shown_name,
         redirect_uris=tuple(echoed["redirect_uris"]),
         client_uri=metadata.client_uri,
     )
+    family = client_family(client)
     async with dependencies.database.transaction() as tx:
-        await clients.add(tx, client, unused_seconds=UNUSED_SECONDS)
-        await audit_events.append(tx, AuditAction.CLIENT_REGISTERED, client_id=client.client_id)
-    metrics.count(MetricName.CLIENTS_REGISTERED)
+        registered = await clients.register(tx, client, unused_seconds=UNUSED_SECONDS)
+        if registered.is_new:
+            await audit_events.append(
+                tx,
+                AuditAction.CLIENT_REGISTERED,
+                client_id=client.client_id,
+                details={"client_family": family.value},
+            )
+    metrics.count(
+        MetricName.CLIENTS_REGISTERED,
+        client_family=family.value,
+        outcome="new" if registered.is_new else "known",
+    )
     return {
         "client_id": client.client_id,
-        # For the client's information only; nothing here depends on it.
-        "client_id_issued_at": int(time.time()),
+        "client_id_issued_at": int(registered.created_at.timestamp()),
         **echoed,
     }
+
+
+def id_of(echoed: dict[str, Any]) -> ClientId:
+    """The id of whatever registers these members.
+
+    Loopback ports do not count: they may differ at every sign-in (RFC 8252 section 7.3), and many
+    clients register with the one that happened to be free.
+    """
+    uris = [redirects.without_loopback_port(uri) for uri in echoed["redirect_uris"]]
+    members = {**echoed, "redirect_uris": uris}
+    canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(canonical).digest())
+    return ClientId(f"client_{digest.decode().rstrip('=')}")

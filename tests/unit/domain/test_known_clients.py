@@ -1,0 +1,64 @@
+"""Whose client it is, as far as a registration tells."""
+
+import dataclasses
+
+import pytest
+
+from shared.domain import redirects
+from shared.domain.clients import Client, RegistrationKind
+from shared.domain.identifiers import ClientId
+from shared.domain.known_clients import KNOWN_CLIENTS, ClientFamily, KnownClient, client_family
+
+UNKNOWN = Client(
+    client_id=ClientId("client_x"),
+    kind=RegistrationKind.DYNAMIC,
+    client_name="Somebody's",
+    redirect_uris=("http://127.0.0.1/callback",),
+)
+
+
+def family(**changes: object) -> ClientFamily:
+    return client_family(dataclasses.replace(UNKNOWN, **changes))  # type: ignore[arg-type] # fields
+
+
+def test_every_family_has_one_record() -> None:
+    families = [known.family for known in KNOWN_CLIENTS]
+
+    assert sorted(families) == sorted(set(ClientFamily) - {ClientFamily.OTHER})
+
+
+@pytest.mark.parametrize("known", KNOWN_CLIENTS, ids=lambda known: known.family.value)
+def test_a_record_is_told_by_its_id_its_redirects_and_its_name(known: KnownClient) -> None:
+    for document_id in known.document_ids:
+        assert family(client_id=ClientId(document_id)) is known.family
+    for uri in known.own_redirects:
+        assert family(redirect_uris=(uri.replace("*", "id-7"),)) is known.family
+    for name in known.registered_names:
+        assert family(client_name=f"{name.lower()} (tutorials)") is known.family
+
+
+@pytest.mark.parametrize("known", KNOWN_CLIENTS, ids=lambda known: known.family.value)
+def test_every_known_redirect_uri_may_be_registered(known: KnownClient) -> None:
+    for uri in (*known.own_redirects, *known.shared_redirects):
+        assert redirects.may_register(uri.replace("*", "id-7"))
+    assert all(redirects.is_loopback(uri) for uri in known.shared_redirects)
+    assert not any(redirects.is_loopback(uri) for uri in known.own_redirects)
+
+
+def test_where_it_returns_to_counts_more_than_what_it_says() -> None:
+    claude = "https://claude.ai/api/mcp/auth_callback"
+
+    assert family(client_name="Cursor", redirect_uris=(claude,)) is ClientFamily.CLAUDE
+
+
+@pytest.mark.parametrize(
+    "uris",
+    [
+        ("https://evil.example/callback", "https://claude.ai/api/mcp/auth_callback"),
+        ("https://claude.ai/api/mcp/auth_callback/more",),
+        ("https://claude.ai.evil.example/api/mcp/auth_callback",),
+        ("https://chatgpt.com/connector/oauthx",),
+    ],
+)
+def test_an_address_that_leads_elsewhere_makes_no_family(uris: tuple[str, ...]) -> None:
+    assert family(redirect_uris=uris) is ClientFamily.OTHER
