@@ -6,7 +6,10 @@ For composition roots only; opens no connection itself, so that a snapshot holds
 from dataclasses import dataclass
 
 from shared import stored_settings
-from shared.settings import StateSettings, UpstreamSettings
+from shared.queue import aws_service
+from shared.queue.pair_spill import DynamoDbPairSpill
+from shared.queue.refresh_queue import SqsWatchdog
+from shared.settings import SafetyNetSettings, StateSettings, UpstreamSettings
 from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
 from shared.upstream import transport
@@ -15,6 +18,7 @@ from shared.upstream.transport import TransportLimits
 from shared.vault import kms_data_keys
 from shared.vault.kms_data_keys import KmsDataKeys
 from shared.vault.token_vault import TokenVault
+from shared.workflows.safety_nets import SafetyNets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,25 @@ class OpenedAdapters:
         self.vault.forget_keys()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedNets:
+    """The nets of a refresh that this deployment has."""
+
+    spill: DynamoDbPairSpill | None
+    watchdog: SqsWatchdog | None
+
+    @property
+    def safety_nets(self) -> SafetyNets:
+        """As the refresh takes them."""
+        return SafetyNets(spill=self.spill, watchdog=self.watchdog)
+
+    def forget(self) -> None:
+        """Drop connections and credentials."""
+        for net in (self.spill, self.watchdog):
+            if net is not None:
+                net.forget_client()
+
+
 def prepare() -> None:
     """Do ahead of a snapshot what all environments that wake up from it may share.
 
@@ -38,6 +61,21 @@ def prepare() -> None:
     stored_settings.prepare()
     kms_data_keys.prepare()
     transport.prepare()
+
+
+def prepare_with_nets() -> None:
+    """The same for a function that refreshes, with queue and second store."""
+    prepare()
+    aws_service.prepare()
+
+
+def opened_nets(settings: SafetyNetSettings) -> OpenedNets:
+    """The second store and the watchdog, where there are any."""
+    table, url = settings.spill_table, settings.watchdog_queue_url
+    return OpenedNets(
+        spill=None if table is None else DynamoDbPairSpill(table),
+        watchdog=None if url is None else SqsWatchdog(url),
+    )
 
 
 def opened_adapters(settings: StateSettings) -> OpenedAdapters:

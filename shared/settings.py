@@ -80,6 +80,13 @@ class _Group(BaseModel):
         except ValidationError as error:
             raise SettingsError("; ".join(sorted(_problems(error)))) from None
 
+    def _require_outside_local(self, *names: str) -> None:
+        if self.stage is Stage.LOCAL:
+            return
+        missing = [name.upper() for name in names if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"required outside the local stage: {', '.join(missing)}")
+
     def _require_https(self, *names: str) -> None:
         if self.stage is Stage.LOCAL:
             return
@@ -192,15 +199,49 @@ class SessionSettings(_Group):
     )
 
 
+class SafetyNetSettings(_Group):
+    """What catches a refresh whose worker or database dies; optional in the local stage only."""
+
+    watchdog_queue_url: str | None = Field(
+        default=None,
+        description="SQS queue of repeats; required outside the local stage. Empty: no repeats.",
+    )
+    spill_table: str | None = Field(
+        default=None,
+        description="DynamoDB table for refreshed pairs that Postgres does not take; required "
+        "outside the local stage. Empty: none.",
+    )
+
+    @model_validator(mode="after")
+    def _nets_outside_local(self) -> Self:
+        self._require_outside_local("watchdog_queue_url", "spill_table")
+        return self
+
+
 class RefreshSettings(_Group):
     """Background refresh of upstream pairs."""
 
+    refresh_queue_url: str | None = Field(
+        default=None,
+        description="SQS queue of due grants; required outside the local stage. Empty: the tick "
+        "refreshes all by itself.",
+    )
+    refresh_inline_max: int = Field(
+        default=20,
+        ge=0,
+        description="Due grants that one tick refreshes by itself; more go to the queue.",
+    )
     refresh_batch_max: int = Field(
-        default=100, gt=0, description="Most grants that one tick of the schedule refreshes."
+        default=100, gt=0, description="Most grants that one tick takes without the queue."
     )
     refresh_concurrency_max: int = Field(
         default=5, gt=0, description="Most refreshes under way at once in one process."
     )
+
+    @model_validator(mode="after")
+    def _queue_outside_local(self) -> Self:
+        self._require_outside_local("refresh_queue_url")
+        return self
 
 
 class CleanupSettings(_Group):
@@ -212,7 +253,7 @@ class CleanupSettings(_Group):
 
 
 class McpEndpointFunctionSettings(
-    ObservabilitySettings, OriginSettings, StateSettings, UpstreamSettings
+    ObservabilitySettings, OriginSettings, StateSettings, UpstreamSettings, SafetyNetSettings
 ):
     """All that functions/mcp_endpoint reads."""
 
@@ -239,7 +280,7 @@ class OAuthFunctionSettings(
 
 
 class TokenRefreshFunctionSettings(
-    ObservabilitySettings, StateSettings, UpstreamSettings, RefreshSettings
+    ObservabilitySettings, StateSettings, UpstreamSettings, SafetyNetSettings, RefreshSettings
 ):
     """All that functions/token_refresh reads."""
 

@@ -20,7 +20,14 @@ from functions.mcp_endpoint.tools.site_listing import ListingRules
 from functions.mcp_endpoint.tools.site_requests import Caller, SiteRequests
 from functions.mcp_endpoint.tools.site_tools import SiteToolRunner
 from functions.mcp_endpoint.waiting import ANSWER_MARGIN_SECONDS
-from shared.assembly import OpenedAdapters, limits_of, opened_adapters, site_of
+from shared.assembly import (
+    OpenedAdapters,
+    OpenedNets,
+    limits_of,
+    opened_adapters,
+    opened_nets,
+    site_of,
+)
 from shared.domain.identifiers import GrantId, UserId
 from shared.domain.scopes import SCOPES_OFFERED
 from shared.domain.site_tools import SiteToolList
@@ -50,12 +57,14 @@ class Parts:
     app: McpEndpoint
     serve: StreamingAsgiHandler
     opened: OpenedAdapters
+    nets: OpenedNets
     rpc: DrupalRpc
     site_catalogue: SiteCatalogue
 
     def forget(self) -> None:
         """Drop connections, opened keys, and what was known about people."""
         self.opened.forget()
+        self.nets.forget()
         self.rpc.drop_connections()
         self.site_catalogue.forget()
 
@@ -64,6 +73,7 @@ class Parts:
         await self.rpc.close()
         await self.opened.database.close()
         self.opened.vault.forget_keys()
+        self.nets.forget()
 
 
 def compose(settings: McpEndpointFunctionSettings) -> Parts:
@@ -71,7 +81,13 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
     opened = opened_adapters(settings)
     site, limits = site_of(settings), limits_of(settings)
     rpc = DrupalRpc(site, limits=limits)
-    refresher = GrantRefresher(opened.database, opened.vault, DrupalOAuth(site, limits=limits))
+    nets = opened_nets(settings)
+    refresher = GrantRefresher(
+        opened.database,
+        opened.vault,
+        DrupalOAuth(site, limits=limits),
+        nets=nets.safety_nets,
+    )
     caller = UpstreamCaller(opened.database, opened.vault, refresher)
     requests = SiteRequests(
         caller,
@@ -102,6 +118,7 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         app=app,
         serve=StreamingAsgiHandler(app),
         opened=opened,
+        nets=nets,
         rpc=rpc,
         site_catalogue=site_catalogue,
     )

@@ -2,9 +2,18 @@
 
 from dataclasses import dataclass
 
+from functions.token_refresh.queue_batch import RefreshBatch
 from functions.token_refresh.refresh_tick import RefreshTick
-from shared.assembly import OpenedAdapters, limits_of, opened_adapters, site_of
+from shared.assembly import (
+    OpenedAdapters,
+    OpenedNets,
+    limits_of,
+    opened_adapters,
+    opened_nets,
+    site_of,
+)
 from shared.observability import request_context
+from shared.queue.refresh_queue import SqsRefreshQueue
 from shared.settings import TokenRefreshFunctionSettings
 from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.workflows.refresh_grant import GrantRefresher
@@ -12,25 +21,43 @@ from shared.workflows.refresh_grant import GrantRefresher
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What a tick works with, and what must be forgotten after a restore."""
+    """What works on each event, and what must be forgotten after a restore."""
 
     tick: RefreshTick
+    batch: RefreshBatch
     opened: OpenedAdapters
+    nets: OpenedNets
+    queue: SqsRefreshQueue | None
 
     def forget(self) -> None:
         """Drop connections and opened keys."""
         self.opened.forget()
+        self.nets.forget()
+        if self.queue is not None:
+            self.queue.forget_client()
 
 
 def compose(settings: TokenRefreshFunctionSettings) -> Parts:
     """Build every adapter from ``settings``."""
     opened = opened_adapters(settings)
+    nets = opened_nets(settings)
+    url = settings.refresh_queue_url
+    queue = None if url is None else SqsRefreshQueue(url)
     oauth = DrupalOAuth(site_of(settings), limits=limits_of(settings))
+    refresher = GrantRefresher(opened.database, opened.vault, oauth, nets=nets.safety_nets)
     tick = RefreshTick(
         opened.database,
-        GrantRefresher(opened.database, opened.vault, oauth),
+        refresher,
         batch_max=settings.refresh_batch_max,
         concurrency_max=settings.refresh_concurrency_max,
         seconds_left=request_context.remaining_seconds,
+        queue=queue,
+        inline_max=settings.refresh_inline_max,
     )
-    return Parts(tick=tick, opened=opened)
+    batch = RefreshBatch(
+        opened.database,
+        refresher,
+        concurrency_max=settings.refresh_concurrency_max,
+        seconds_left=request_context.remaining_seconds,
+    )
+    return Parts(tick=tick, batch=batch, opened=opened, nets=nets, queue=queue)

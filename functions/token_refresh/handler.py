@@ -1,13 +1,12 @@
-"""Composition root of the background refresher: settings, adapters, handler.
+"""Composition root of the background refresher: settings, adapters, handler for both its events.
 
 Built at the first invocation, so that no snapshot holds a secret, an address or a connection.
 """
 
 from typing import Any
 
-from aws_lambda_powertools.utilities.parser.models import EventBridgeModel
-
 from functions.token_refresh.composition import compose
+from functions.token_refresh.events import queue_records
 from shared import assembly
 from shared.lambda_stream import event_loop
 from shared.observability.instrument import instrument
@@ -17,12 +16,14 @@ from shared.stored_settings import environment_with_stored
 
 _parts = OncePerEnvironment(
     lambda: compose(TokenRefreshFunctionSettings.from_environment(environment_with_stored())),
-    prepare=assembly.prepare,
+    prepare=assembly.prepare_with_nets,
 )
 
 
 @instrument("token_refresh", ObservabilitySettings.from_environment())
-def handler(event: dict[str, Any], _context: Any) -> dict[str, int]:
-    """Answer one tick of the schedule with how many grants ended in which outcome."""
-    EventBridgeModel.model_validate(event)
-    return event_loop.run(_parts().tick.run())
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Answer a tick of the schedule with counts by outcome, a batch with what has to come back."""
+    records = queue_records(event)
+    if records is None:
+        return dict(event_loop.run(_parts().tick.run()))
+    return dict(event_loop.run(_parts().batch.run(records)))

@@ -1,19 +1,23 @@
-"""One tick of the schedule: the grants that are due, refreshed a few at a time.
+"""One tick of the schedule: few due grants are refreshed here, many are sent to the queue.
 
-Never begins a refresh that the end of the invocation could cut off, and stops when Drupal is
-away: what is left is due again in a few minutes, or refreshed by the next call that needs it.
+Either way they are due for the next tick after some minutes only; the lease of a grant is taken by
+whoever is about to call Drupal. Never begins a refresh that the end of the invocation could cut
+off, and stops when Drupal is away: what is left is due again in a few minutes, or refreshed by the
+next call that needs it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from functions.token_refresh.time_to_begin import BEGIN_SECONDS_MIN
 from shared.domain.identifiers import GrantId
-from shared.domain.refresh_times import REFRESH_DEADLINE_SECONDS
 from shared.errors.base import ServiceError
 from shared.observability import crash_reports, metrics
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
+from shared.queue.messages import MessageKind, RefreshMessage
 from shared.state import grants
 from shared.state.database import Database
 from shared.upstream.failures import UpstreamMisconfiguredError
@@ -21,9 +25,21 @@ from shared.workflows.refresh_grant import GrantRefresher, RefreshOutcome
 
 PUSH_SECONDS = 300.0
 """A grant taken by one tick is due for the next one only after this time."""
-BEGIN_SECONDS_MIN = REFRESH_DEADLINE_SECONDS + 7.0
-"""Left of the invocation when a refresh begins: Drupal's time, and that of storing its answer."""
 INDETERMINATE_IN_A_ROW_MAX = 5
+CLAIM_MAX = 1_000
+"""Grants that are taken at once for the queue."""
+QUEUED_MAX = 20_000
+"""Grants that one tick sends to the queue, at most: what a queue takes in a part of a minute."""
+
+Due = tuple[GrantId, int]
+"""A grant, and the generation of its pair."""
+
+
+class RefreshQueue(Protocol):
+    """Where due grants go that are too many for one process."""
+
+    async def send(self, messages: Sequence[RefreshMessage]) -> list[RefreshMessage]:
+        """Send ``messages``; the ones that were not taken."""
 
 
 @dataclass(slots=True)
@@ -56,28 +72,58 @@ class RefreshTick:
         batch_max: int,
         concurrency_max: int,
         seconds_left: Callable[[], float],
+        queue: RefreshQueue | None = None,
+        inline_max: int = 0,
     ) -> None:
         self._database = database
         self._refresher = refresher
         self._batch_max = batch_max
         self._concurrency_max = concurrency_max
         self._seconds_left = seconds_left
+        self._queue = queue
+        self._inline_max = inline_max
 
     async def run(self) -> dict[str, int]:
-        """Refresh up to ``batch_max`` due grants; how many ended in which outcome."""
-        async with self._database.autocommit() as tx:
-            due = await grants.due(tx, limit=self._batch_max, push_seconds=PUSH_SECONDS)
-        metrics.count(MetricName.GRANTS_DUE, len(due))
+        """Refresh up to ``batch_max`` due grants, or send all that are due to the queue.
+
+        Returns how many ended in which outcome, and how many were ``queued``.
+        """
+        due = await self._claim(self._batch_max)
+        queued = 0
+        if self._queue is not None and len(due) > self._inline_max:
+            queued, due = await self._send(self._queue, due)
         progress = _Progress()
         waiting = iter(due)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._concurrency_max, len(due))):
                 group.create_task(self._work(waiting, progress))
         left = len(due) - sum(progress.counts.values())
-        log.info("refresh tick ended", due=len(due), left=left, **progress.counts)
-        return progress.counts
+        counts = {**progress.counts, "queued": queued}
+        log.info("refresh tick ended", left=left, **counts)
+        return counts
 
-    async def _work(self, waiting: Iterator[tuple[GrantId, int]], progress: _Progress) -> None:
+    async def _claim(self, limit: int) -> list[Due]:
+        async with self._database.autocommit() as tx:
+            due = await grants.due(tx, limit=limit, push_seconds=PUSH_SECONDS)
+        metrics.count(MetricName.GRANTS_DUE, len(due))
+        return list(due)
+
+    async def _send(self, queue: RefreshQueue, due: list[Due]) -> tuple[int, list[Due]]:
+        """Send ``due`` and all other due grants; how many went, and those that did not.
+
+        A queue that does not take all is not asked again in this tick.
+        """
+        claimed, queued = self._batch_max, 0
+        while True:
+            refused = await queue.send(_messages(due))
+            queued += len(due) - len(refused)
+            done = len(due) < claimed or queued >= QUEUED_MAX
+            if refused or done or self._seconds_left() < BEGIN_SECONDS_MIN:
+                return queued, [(one.grant_id, one.pair_generation) for one in refused]
+            claimed = CLAIM_MAX
+            due = await self._claim(claimed)
+
+    async def _work(self, waiting: Iterator[Due], progress: _Progress) -> None:
         while not progress.pointless and self._seconds_left() >= BEGIN_SECONDS_MIN:
             taken = next(waiting, None)
             if taken is None:
@@ -99,3 +145,7 @@ class RefreshTick:
             report_id = crash_reports.report(error)
             log.exception("refresh crashed", grant_id=str(grant_id), report_id=report_id)
         return RefreshOutcome.INDETERMINATE
+
+
+def _messages(due: Iterable[Due]) -> list[RefreshMessage]:
+    return [RefreshMessage.about(MessageKind.REFRESH_DUE, *one) for one in due]

@@ -47,6 +47,7 @@ class MetricName(StrEnum):
     GRANTS_DUE = "GrantsDue"
     GRANTS_ENDED = "GrantsEnded"
     REFRESHES_QUEUED = "RefreshesQueued"
+    QUEUE_MESSAGES = "QueueMessages"
     WATCHDOGS_NOT_ARMED = "WatchdogsNotArmed"
     PAIRS_SPILLED = "PairsSpilled"
     SIGN_INS = "SignIns"
@@ -118,6 +119,9 @@ METRICS: dict[MetricName, MetricSpec] = {
     MetricName.GRANTS_DUE: MetricSpec(_COUNT, (), "Grants that one tick found due for refresh."),
     MetricName.GRANTS_ENDED: MetricSpec(_COUNT, (Dimension.CAUSE,), "Grants that ended."),
     MetricName.REFRESHES_QUEUED: MetricSpec(_COUNT, (), "Due grants that were sent to the queue."),
+    MetricName.QUEUE_MESSAGES: MetricSpec(
+        _COUNT, (Dimension.OUTCOME,), "Messages of the refresher's queues by what came of them."
+    ),
     MetricName.WATCHDOGS_NOT_ARMED: MetricSpec(
         _COUNT, (), "Refreshes that go on without a repeat, because the queue did not take it."
     ),

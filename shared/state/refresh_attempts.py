@@ -27,6 +27,14 @@ _IN_DOUBT: LiteralString = """
      LIMIT 1
 """
 
+# No row at all is no doubt.
+_IN_DOUBT_SINCE: LiteralString = """
+    SELECT min(started_at) >= app.now() - make_interval(secs => %(seconds)s) AS recent
+      FROM app.refresh_attempts
+     WHERE grant_id = %(grant_id)s AND pair_generation = %(pair_generation)s
+       AND outcome IS NULL
+"""
+
 _GIVE_UP: LiteralString = """
     UPDATE app.refresh_attempts SET finished_at = app.now(), outcome = %(outcome)s
      WHERE grant_id = %(grant_id)s AND pair_generation = %(pair_generation)s
@@ -64,6 +72,17 @@ async def in_doubt(
         },
     )
     return found is not None
+
+
+async def in_doubt_since(
+    tx: Transaction, *, grant_id: GrantId, pair_generation: int, seconds_max: float
+) -> bool:
+    """Whether attempts on this pair are in doubt, the first of them for ``seconds_max`` at most."""
+    found = await tx.row(
+        _IN_DOUBT_SINCE,
+        {"grant_id": grant_id, "pair_generation": pair_generation, "seconds": seconds_max},
+    )
+    return found is not None and bool(found["recent"])
 
 
 async def give_up(

@@ -8,6 +8,7 @@ import pytest
 from aws_lambda_powertools.utilities.parser.models import (
     EventBridgeModel,
     LambdaFunctionUrlModel,
+    SqsModel,
 )
 
 from scripts.artifacts.build import LOGICAL_IDS
@@ -44,8 +45,12 @@ def test_every_expectation_has_its_event() -> None:
 def test_an_event_is_one_that_the_platform_sends(case: Case) -> None:
     if "error" in case.expected:
         return
-    model = EventBridgeModel if case.function in SCHEDULED else LambdaFunctionUrlModel
-    model.model_validate(case.event)
+    if "Records" in case.event:
+        SqsModel.model_validate(case.event)
+    elif case.function in SCHEDULED:
+        EventBridgeModel.model_validate(case.event)
+    else:
+        LambdaFunctionUrlModel.model_validate(case.event)
 
 
 @EVERY_CASE

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from functions.cleanup import housekeeping
-from functions.token_refresh import refresh_tick
+from functions.token_refresh import time_to_begin
 from shared.domain.refresh_times import REFRESH_DEADLINE_SECONDS
 from shared.lambda_stream import asgi, event_loop
 from shared.settings import FUNCTION_SETTINGS, OAuthFunctionSettings, Stage, UpstreamSettings
@@ -37,11 +37,13 @@ MANAGED_POLICIES = {
     "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
 }
 SEALING = {"kms:Decrypt", "kms:GenerateDataKey"}
+NETS = {"sqs:SendMessage", "dynamodb:PutItem", "dynamodb:GetItem"}
+TAKING = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 READING = {"ssm:GetParameter", "secretsmanager:GetSecretValue"}
 ACTIONS = {
-    "mcp_endpoint": SEALING | READING,
+    "mcp_endpoint": SEALING | READING | NETS,
     "oauth": SEALING | READING,
-    "token_refresh": SEALING | READING,
+    "token_refresh": SEALING | READING | NETS | TAKING,
     "cleanup": {"kms:Decrypt"} | READING,
 }
 PARAMETER_VALUES = {
@@ -54,6 +56,9 @@ PARAMETER_VALUES = {
     "SiteName": "Example",
     "DrupalSecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:drupal",
     "DrupalScopes": "member",
+    "RefreshQueue": "https://sqs.eu-central-1.amazonaws.com/1/refresh",
+    "WatchdogQueue": "https://sqs.eu-central-1.amazonaws.com/1/watchdog",
+    "SpillTable": "spill",
 }
 STORED_VALUES = {
     "ISSUER_URL": "https://issuer.example",
@@ -280,7 +285,7 @@ def test_a_sign_in_can_wait_for_drupal_keys_and_database_in_one_invocation() -> 
 
 
 def test_a_tick_that_begins_a_refresh_can_end_it() -> None:
-    assert function("token_refresh")["Timeout"] > 2 * refresh_tick.BEGIN_SECONDS_MIN
+    assert function("token_refresh")["Timeout"] > 2 * time_to_begin.BEGIN_SECONDS_MIN
 
 
 def test_a_cleanup_has_time_for_many_batches() -> None:

@@ -16,6 +16,7 @@ import snapshot_restore_py  # type: ignore[import-untyped]  # ships no types
 from shared.lambda_stream import event_loop
 from shared.observability.instrument import InvocationError
 from shared.observability.logging import log
+from tests.support.queue_events import queue_event
 from tests.support.upstream_world import running_world
 
 FUNCTIONS = ("token_refresh", "cleanup")
@@ -78,6 +79,35 @@ def test_what_is_no_scheduled_event_is_refused(
 ) -> None:
     with pytest.raises(InvocationError):
         loaded(function).handler({"Records": []}, Context())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"Records": [{"messageId": "1", "body": "x", "eventSource": "aws:kinesis"}]},
+        {"source": "aws.s3"},
+        {"detail-type": "Object Created"},
+        {"more": 1},
+    ],
+)
+def test_an_event_that_is_a_tick_but_for_one_thing_is_refused(
+    environment: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    with pytest.raises(InvocationError):
+        loaded("token_refresh").handler({**scheduled("token_refresh"), **changed}, Context())
+
+
+def test_a_batch_of_a_queue_is_answered_with_what_has_to_come_back(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    answer = loaded("token_refresh").handler(queue_event(["poison"]), Context())
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+
+
+def test_a_batch_beside_anything_else_is_refused(environment: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvocationError):
+        loaded("token_refresh").handler({**queue_event(["poison"]), "source": "x"}, Context())
 
 
 def test_invocations_share_a_loop_and_a_restore_builds_anew(

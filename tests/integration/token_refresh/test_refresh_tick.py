@@ -1,13 +1,18 @@
 """One tick of the schedule over grants in every state."""
 
+from collections.abc import Sequence
+
+import pytest
+
 from functions.token_refresh import refresh_tick
-from functions.token_refresh.refresh_tick import RefreshTick
-from shared.domain.identifiers import GrantId
-from shared.domain.refresh_times import REFRESH_DEADLINE_SECONDS
+from functions.token_refresh.refresh_tick import RefreshQueue, RefreshTick
+from functions.token_refresh.time_to_begin import BEGIN_SECONDS_MIN
 from shared.domain.sessions import EndCause
+from shared.queue.messages import RefreshMessage
 from shared.state import grants
 from shared.workflows.end_grant import end_grant
-from shared.workflows.refresh_grant import GrantRefresher, RefreshOutcome
+from shared.workflows.refresh_grant import GrantRefresher
+from tests.integration.token_refresh.faulty import FaultyRefresher
 from tests.support.clock import DatabaseClock
 from tests.support.unreliable_database import UnreliableDatabase
 from tests.support.upstream_world import SignedIn, UpstreamWorld
@@ -16,30 +21,14 @@ HOUR = 3_600
 DUE_BY = HOUR - 300
 
 
-class FaultyRefresher(GrantRefresher):
-    """The real one, with a fault that only one grant meets."""
-
-    faulty: GrantId
-
-    async def refresh(
-        self,
-        grant_id: GrantId,
-        pair_generation: int,
-        *,
-        timeout_seconds: float = REFRESH_DEADLINE_SECONDS,
-    ) -> RefreshOutcome:
-        """As the real one, or a crash."""
-        if grant_id == self.faulty:
-            raise ValueError("a fault")
-        return await super().refresh(grant_id, pair_generation, timeout_seconds=timeout_seconds)
-
-
 def tick_of(
     world: UpstreamWorld,
     *,
     batch_max: int = 100,
     concurrency_max: int = 3,
     seconds_left: float = 60.0,
+    queue: RefreshQueue | None = None,
+    inline_max: int = 0,
 ) -> RefreshTick:
     return RefreshTick(
         world.own.database,
@@ -47,6 +36,8 @@ def tick_of(
         batch_max=batch_max,
         concurrency_max=concurrency_max,
         seconds_left=lambda: seconds_left,
+        queue=queue,
+        inline_max=inline_max,
     )
 
 
@@ -63,6 +54,7 @@ async def test_nothing_due_is_nothing_done(world: UpstreamWorld) -> None:
         "rejected": 0,
         "indeterminate": 0,
         "not_due": 0,
+        "queued": 0,
     }
     assert world.drupal.control.requests() == []
 
@@ -100,7 +92,7 @@ async def test_every_outcome_is_counted_apart(world: UpstreamWorld, clock: Datab
 
     counts = await tick_of(world).run()
 
-    assert counts == {"refreshed": 1, "rejected": 1, "indeterminate": 0, "not_due": 0}
+    assert counts == {"refreshed": 1, "rejected": 1, "indeterminate": 0, "not_due": 0, "queued": 0}
     assert (await world.row(rejected))["status"] == "ended"
 
 
@@ -132,7 +124,7 @@ async def test_a_client_that_the_site_refuses_stops_the_tick(
 
     counts = await tick_of(world, concurrency_max=1).run()
 
-    assert counts == {"refreshed": 0, "rejected": 0, "indeterminate": 1, "not_due": 0}
+    assert counts == {"refreshed": 0, "rejected": 0, "indeterminate": 1, "not_due": 0, "queued": 0}
     for signed_in in people:
         assert (await world.row(signed_in))["status"] == "active"
 
@@ -152,7 +144,7 @@ async def test_no_refresh_begins_without_time_to_end_it(
     await sign_in_for_an_hour(world)
     clock.advance(DUE_BY)
 
-    counts = await tick_of(world, seconds_left=refresh_tick.BEGIN_SECONDS_MIN - 1).run()
+    counts = await tick_of(world, seconds_left=BEGIN_SECONDS_MIN - 1).run()
 
     assert sum(counts.values()) == 0
     assert world.drupal.control.requests() == []
@@ -188,7 +180,7 @@ async def test_a_grant_whose_turn_fails_for_our_own_reasons_does_not_stop_the_ot
 
     counts = await tick.run()
 
-    assert counts == {"refreshed": 2, "rejected": 0, "indeterminate": 1, "not_due": 0}
+    assert counts == {"refreshed": 2, "rejected": 0, "indeterminate": 1, "not_due": 0, "queued": 0}
 
 
 async def test_a_fault_in_our_own_code_costs_one_grant_its_turn(
@@ -209,4 +201,74 @@ async def test_a_fault_in_our_own_code_costs_one_grant_its_turn(
 
     counts = await tick.run()
 
-    assert counts == {"refreshed": 2, "rejected": 0, "indeterminate": 1, "not_due": 0}
+    assert counts == {"refreshed": 2, "rejected": 0, "indeterminate": 1, "not_due": 0, "queued": 0}
+
+
+class ListedQueue:
+    """Takes messages until it is full."""
+
+    def __init__(self, room: int = 1_000) -> None:
+        self.room = room
+        self.taken: list[RefreshMessage] = []
+
+    async def send(self, messages: Sequence[RefreshMessage]) -> list[RefreshMessage]:
+        free = self.room - len(self.taken)
+        self.taken += messages[:free]
+        return list(messages[free:])
+
+
+async def test_few_due_grants_need_no_queue(world: UpstreamWorld, clock: DatabaseClock) -> None:
+    for _ in range(3):
+        await sign_in_for_an_hour(world)
+    clock.advance(DUE_BY)
+    queue = ListedQueue()
+
+    counts = await tick_of(world, queue=queue, inline_max=3).run()
+
+    assert (counts["refreshed"], counts["queued"]) == (3, 0)
+    assert queue.taken == []
+
+
+async def test_many_due_grants_are_all_sent_and_nobody_is_claimed(
+    world: UpstreamWorld, clock: DatabaseClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh_tick, "CLAIM_MAX", 2)
+    people = [await sign_in_for_an_hour(world) for _ in range(7)]
+    clock.advance(DUE_BY)
+    queue = ListedQueue()
+    tick = tick_of(world, queue=queue, inline_max=2, batch_max=4)
+
+    counts = await tick.run()
+    again = await tick.run()
+
+    assert counts["queued"] == 7
+    assert sum(again.values()) == 0
+    assert {one.grant_id for one in queue.taken} == {one.grant_id for one in people}
+    assert world.drupal.control.requests() == []
+    assert {(await world.row(one))["lease_owner"] for one in people} == {None}
+
+
+async def test_what_the_queue_does_not_take_is_refreshed_at_once(
+    world: UpstreamWorld, clock: DatabaseClock
+) -> None:
+    for _ in range(6):
+        await sign_in_for_an_hour(world)
+    clock.advance(DUE_BY)
+
+    counts = await tick_of(world, queue=ListedQueue(room=4), inline_max=2).run()
+
+    assert (counts["refreshed"], counts["queued"]) == (2, 4)
+
+
+async def test_one_tick_sends_a_bounded_number(
+    world: UpstreamWorld, clock: DatabaseClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh_tick, "QUEUED_MAX", 4)
+    monkeypatch.setattr(refresh_tick, "CLAIM_MAX", 2)
+    for _ in range(6):
+        await sign_in_for_an_hour(world)
+    clock.advance(DUE_BY)
+    tick = tick_of(world, queue=ListedQueue(), inline_max=1, batch_max=2)
+
+    assert (await tick.run())["queued"] == 4
+    assert (await tick.run())["queued"] == 2

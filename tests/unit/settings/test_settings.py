@@ -18,11 +18,33 @@ COMPLETE = {
     "DRUPAL_BASE_URL": "https://drupal.example",
     "DRUPAL_CLIENT_ID": "client",
 }
+QUEUES = {
+    "REFRESH_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/1/refresh",
+    "WATCHDOG_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/1/watchdog",
+    "SPILL_TABLE": "spill",
+}
+DEPLOYED = COMPLETE | QUEUES
 
 
 @pytest.mark.parametrize("function", list(FUNCTION_SETTINGS))
 def test_every_function_starts_with_the_required_settings_only(function: str) -> None:
-    assert FUNCTION_SETTINGS[function].from_environment(COMPLETE).stage == "prod"
+    assert FUNCTION_SETTINGS[function].from_environment(DEPLOYED).stage == "prod"
+
+
+@pytest.mark.parametrize("name", list(QUEUES))
+@pytest.mark.parametrize("stage", ["dev", "staging", "prod"])
+def test_a_deployment_without_a_queue_or_a_second_store_does_not_start(
+    name: str, stage: str
+) -> None:
+    lacking = {key: value for key, value in DEPLOYED.items() if key != name} | {"STAGE": stage}
+
+    with pytest.raises(SettingsError, match=name):
+        FUNCTION_SETTINGS["token_refresh"].from_environment(lacking)
+
+
+@pytest.mark.parametrize("function", ["mcp_endpoint", "token_refresh"])
+def test_the_local_stage_can_do_without_them(function: str) -> None:
+    assert FUNCTION_SETTINGS[function].from_environment(COMPLETE | {"STAGE": "local"})
 
 
 def test_every_missing_name_is_told_at_once() -> None:
@@ -70,11 +92,11 @@ def test_an_issuer_is_a_plain_origin_kept_byte_for_byte(url: str) -> None:
 
 
 def test_secrets_do_not_show_in_a_repr() -> None:
-    assert "hunter2" not in repr(McpEndpointFunctionSettings.from_environment(COMPLETE))
+    assert "hunter2" not in repr(McpEndpointFunctionSettings.from_environment(DEPLOYED))
 
 
 def test_settings_cannot_be_changed_after_start() -> None:
-    settings = McpEndpointFunctionSettings.from_environment(COMPLETE)
+    settings = McpEndpointFunctionSettings.from_environment(DEPLOYED)
 
     with pytest.raises(ValueError, match="frozen"):
         settings.stage = "dev"  # type: ignore[assignment] # the point of the test
