@@ -46,7 +46,7 @@ def repeat(signed_in: SignedIn, pair_generation: int = 1) -> str:
 async def came_back(batch: RefreshBatch, *bodies: str) -> list[str]:
     answer = await batch.run(queue_event(bodies)["Records"])
     assert set(answer) == {"batchItemFailures"}
-    return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+    return [str(item["itemIdentifier"]) for item in answer["batchItemFailures"]]
 
 
 async def people(world: UpstreamWorld, count: int) -> list[SignedIn]:

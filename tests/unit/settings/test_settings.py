@@ -44,7 +44,9 @@ def test_a_deployment_without_a_queue_or_a_second_store_does_not_start(
 
 @pytest.mark.parametrize("function", ["mcp_endpoint", "token_refresh"])
 def test_the_local_stage_can_do_without_them(function: str) -> None:
-    assert FUNCTION_SETTINGS[function].from_environment(COMPLETE | {"STAGE": "local"})
+    settings = FUNCTION_SETTINGS[function].from_environment(COMPLETE | {"STAGE": "local"})
+
+    assert settings.stage == "local"
 
 
 def test_every_missing_name_is_told_at_once() -> None:
