@@ -7,6 +7,7 @@ from shared.assembly import OpenedAdapters, limits_of, opened_adapters, site_of
 from shared.observability import request_context
 from shared.settings import CleanupFunctionSettings
 from shared.upstream.drupal_oauth import DrupalOAuth
+from shared.workflows.discard_pair import DiscardedPairDrainer
 from shared.workflows.drain_outbox import OutboxDrainer
 
 
@@ -29,6 +30,7 @@ def compose(settings: CleanupFunctionSettings) -> Parts:
     housekeeping = Housekeeping(
         opened.database,
         OutboxDrainer(opened.database, opened.vault, oauth),
+        DiscardedPairDrainer(opened.database, opened.vault, oauth),
         batch_max=settings.cleanup_batch_max,
         seconds_left=request_context.remaining_seconds,
     )

@@ -16,6 +16,7 @@ from shared.observability.tracing import span
 from shared.state import grants, retention
 from shared.state.database import Database
 from shared.state.retention import RetentionRule
+from shared.workflows.discard_pair import DiscardedPairDrainer
 from shared.workflows.drain_outbox import OutboxDrainer
 from shared.workflows.end_grant import end_grant
 
@@ -33,6 +34,7 @@ class Housekeeping:
         self,
         database: Database,
         drainer: OutboxDrainer,
+        discarded: DiscardedPairDrainer,
         *,
         batch_max: int,
         seconds_left: Callable[[], float],
@@ -40,6 +42,7 @@ class Housekeeping:
     ) -> None:
         self._database = database
         self._drainer = drainer
+        self._discarded = discarded
         self._batch_max = batch_max
         self._seconds_left = seconds_left
         self._rules = rules
@@ -48,8 +51,10 @@ class Housekeeping:
         """Do what there is to do; how many rows each step concerned."""
         done = {"lapsed": await self._end_lapsed()}
         reserved = self._seconds_left() * PURGE_SHARE
-        drained = await self._drainer.drain(seconds_left=lambda: self._seconds_left() - reserved)
-        done.update(burnt=drained.burnt, postponed=drained.postponed)
+        for drainer in (self._drainer, self._discarded):
+            drained = await drainer.drain(seconds_left=lambda: self._seconds_left() - reserved)
+            done["burnt"] = done.get("burnt", 0) + drained.burnt
+            done["postponed"] = done.get("postponed", 0) + drained.postponed
         for rule in self._rules:
             done[rule.name] = await self._purge(rule)
         log.info("cleanup ended", **done)

@@ -65,10 +65,10 @@ def json_error(error: ServiceError, *, passing: bool = False) -> Response:
     return answer
 
 
-def page_error(error: ServiceError, *, pages: Pages) -> Response:
-    """An error as a person reads it."""
+def page_error(error: ServiceError, *, pages: Pages, at_account: bool = False) -> Response:
+    """An error as a person reads it, who came from a client or is ``at_account``'s page."""
     _tell(error)
-    answer = pages.error(error, correlation_id=correlation_id())
+    answer = pages.error(error, correlation_id=correlation_id(), at_account=at_account)
     _advise_retry(answer, error)
     return answer
 

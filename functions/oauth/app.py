@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from functions.oauth.answers import error_address, return_to_client
 from functions.oauth.dependencies import Dependencies
-from functions.oauth.endpoints import authorize, callback, health, register, revoke, token
+from functions.oauth.endpoints import account, authorize, callback, health, register, revoke, token
 from functions.oauth.envelope import Envelope, error_answer
 from functions.oauth.refusals import (
     InvalidRequestError,
@@ -24,7 +24,7 @@ _BY_STATUS: dict[int, type[RefusalError]] = {404: NotFoundError, 405: MethodNotA
 def create_app(dependencies: Dependencies) -> FastAPI:
     """Plug endpoints, error answers and the envelope together."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    for endpoint in (authorize, callback, token, register, revoke):
+    for endpoint in (authorize, callback, account, token, register, revoke):
         app.include_router(endpoint.router(dependencies))
     app.include_router(health.router())
 

@@ -6,6 +6,7 @@ from mangum import Mangum
 
 from functions.oauth.app import create_app
 from functions.oauth.dependencies import Dependencies, Lifetimes
+from functions.oauth.endpoints.account import ACCOUNT_PATH
 from functions.oauth.endpoints.callback import CALLBACK_PATH
 from functions.oauth.flows.ride_out import RIDE_OUT_SECONDS_MAX
 from functions.oauth.pages.render import Pages
@@ -37,7 +38,7 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
         database=opened.database,
         vault=opened.vault,
         upstream=DrupalOAuth(site, limits=limits_of(settings)),
-        pages=Pages(settings.drupal_base_url),
+        pages=Pages(settings.drupal_base_url, account_url=f"{settings.issuer_url}{ACCOUNT_PATH}"),
         lifetimes=Lifetimes(
             access_seconds=settings.access_token_seconds,
             refresh_sliding_seconds=settings.refresh_token_sliding_seconds,

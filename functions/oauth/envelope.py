@@ -13,9 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.oauth.answers import json_error, page_error
 from functions.oauth.dependencies import Dependencies
+from functions.oauth.endpoints.account import ACCOUNT_PATH
 from functions.oauth.endpoints.callback import CALLBACK_PATH
 from shared.discovery import routes as discovery
 from shared.discovery.documents import AUTHORIZE_PATH, REGISTER_PATH, REVOKE_PATH, TOKEN_PATH
+from shared.domain.tokens import TokenKind
 from shared.errors.base import ServiceError
 from shared.errors.translation import as_service_error
 from shared.observability import metrics
@@ -37,11 +39,12 @@ PREFLIGHT_HEADERS: Mapping[str, str] = {
     "access-control-allow-headers": "Authorization, Content-Type, MCP-Protocol-Version",
     "access-control-max-age": "600",
 }
-PAGE_PATHS = frozenset({AUTHORIZE_PATH, CALLBACK_PATH})
+PAGE_PATHS = frozenset({AUTHORIZE_PATH, CALLBACK_PATH, ACCOUNT_PATH})
 BACK_CHANNEL_PATHS = frozenset({TOKEN_PATH, REGISTER_PATH, REVOKE_PATH})
 OPERATIONS: Mapping[str, str] = {
     AUTHORIZE_PATH: "authorize",
     CALLBACK_PATH: "callback",
+    ACCOUNT_PATH: "account",
     TOKEN_PATH: "token",
     REGISTER_PATH: "register",
     REVOKE_PATH: "revoke",
@@ -134,6 +137,12 @@ def error_answer(request: Request, error: ServiceError, *, dependencies: Depende
     """``error`` in the form of its endpoint: a page for people, JSON for clients."""
     path = request.scope["path"]
     if path in PAGE_PATHS:
-        return page_error(error, pages=dependencies.pages)
+        at_account = path == ACCOUNT_PATH or _comes_back_to_account(request)
+        return page_error(error, pages=dependencies.pages, at_account=at_account)
     # On ``server_error`` clients throw their tokens away: a fault of ours signs nobody out.
     return json_error(error, passing=path == TOKEN_PATH and error.entry.http_status == 500)
+
+
+def _comes_back_to_account(request: Request) -> bool:
+    """Whether Drupal's answer, however malformed, belongs to a sign-in to the account page."""
+    return request.query_params.get("state", "").startswith(TokenKind.ACCOUNT_STATE.value)

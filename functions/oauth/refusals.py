@@ -130,6 +130,24 @@ class SignInRefusedUpstreamError(RefusalError):
     code = ErrorCode.SIGN_IN_REFUSED_UPSTREAM
 
 
+class AccountSignInExpiredError(RefusalError):
+    """No open sign-in to the account page belongs to this browser and state."""
+
+    code = ErrorCode.ACCOUNT_SIGN_IN_EXPIRED
+
+
+class AccountSignInRefusedError(RefusalError):
+    """Drupal sent the person back to the account page without a usable code."""
+
+    code = ErrorCode.ACCOUNT_SIGN_IN_REFUSED
+
+
+class AccountFormExpiredError(RefusalError):
+    """A form of the account page that is not of a visit under way in this browser."""
+
+    code = ErrorCode.ACCOUNT_FORM_EXPIRED
+
+
 class ReturnedToClientError(ServiceError):
     """A refusal that the client hears through the person's browser (RFC 6749 section 4.1.2.1).
 

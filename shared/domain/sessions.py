@@ -16,6 +16,7 @@ class EndCause(StrEnum):
     """Why a session or grant ended: every end has one, and is counted by it."""
 
     REVOKED_BY_CLIENT = "revoked_by_client"
+    DISCONNECTED_BY_PERSON = "disconnected_by_person"
     CODE_REPLAYED = "code_replayed"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"
     EXPIRED = "expired"

@@ -27,9 +27,15 @@ class TokenKind(StrEnum):
     """In the browser's cookie: binds a sign-in to the browser that started it."""
     CONSENT = "dmcp_cs_"
     """In the consent form: binds the answer to this rendering of the page."""
+    ACCOUNT_STATE = "dmcp_as_"
+    """As ``STATE``, for a sign-in to the account page."""
+    ACCOUNT_VISIT = "dmcp_av_"
+    """In the cookie of a person who is signed in to the account page."""
+    ACCOUNT_FORM = "dmcp_af_"
+    """In the forms of the account page: proves that they are of this visit."""
 
 
-TOKEN_PATTERN = re.compile(r"dmcp_(at|rt|ac|st|bb|cs)_[A-Za-z0-9_-]{43}")
+TOKEN_PATTERN = re.compile(r"dmcp_(at|rt|ac|st|bb|cs|as|av|af)_[A-Za-z0-9_-]{43}")
 """The exact shape of every token of ours; redaction and alarms look for it."""
 
 

@@ -21,6 +21,9 @@ class ErrorCode(StrEnum):
     SIGN_IN_EXPIRED = "sign_in_expired"
     SIGN_IN_OTHER_BROWSER = "sign_in_other_browser"
     SIGN_IN_REFUSED_UPSTREAM = "sign_in_refused_upstream"
+    ACCOUNT_SIGN_IN_EXPIRED = "account_sign_in_expired"
+    ACCOUNT_SIGN_IN_REFUSED = "account_sign_in_refused"
+    ACCOUNT_FORM_EXPIRED = "account_form_expired"
     # authorization
     INSUFFICIENT_SCOPE = "insufficient_scope"
     SUBSCRIPTION_REQUIRED = "subscription_required"
@@ -200,6 +203,21 @@ CATALOGUE: dict[ErrorCode, ErrorEntry] = {
         "The site did not complete the sign-in. Start again from your application.",
         oauth_code="access_denied",
         status=400,
+    ),
+    ErrorCode.ACCOUNT_SIGN_IN_EXPIRED: _sign_in(
+        "This sign-in has expired, was already completed, or began in another browser.",
+        oauth_code="invalid_request",
+        status=400,
+    ),
+    ErrorCode.ACCOUNT_SIGN_IN_REFUSED: _sign_in(
+        "The site did not complete the sign-in. Nothing was changed.",
+        oauth_code="access_denied",
+        status=400,
+    ),
+    ErrorCode.ACCOUNT_FORM_EXPIRED: _sign_in(
+        "The page that you used is out of date. Nothing was changed.",
+        oauth_code="invalid_request",
+        status=403,
     ),
     ErrorCode.INSUFFICIENT_SCOPE: ErrorEntry(
         category=Category.AUTHORIZATION,

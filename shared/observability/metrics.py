@@ -51,6 +51,7 @@ class MetricName(StrEnum):
     WATCHDOGS_NOT_ARMED = "WatchdogsNotArmed"
     PAIRS_SPILLED = "PairsSpilled"
     SIGN_INS = "SignIns"
+    ACCOUNT_SIGN_INS = "AccountSignIns"
     OAUTH_ANSWERS = "OAuthAnswers"
     CLIENT_SIGN_INS = "ClientSignIns"
     CLIENTS_REGISTERED = "ClientsRegistered"
@@ -130,6 +131,11 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.SIGN_INS: MetricSpec(
         _COUNT, (Dimension.OUTCOME,), "Sign-ins by the step or end they reached."
+    ),
+    MetricName.ACCOUNT_SIGN_INS: MetricSpec(
+        _COUNT,
+        (Dimension.OUTCOME,),
+        "Sign-ins to the account page by the step they reached.",
     ),
     MetricName.OAUTH_ANSWERS: MetricSpec(
         _COUNT, (Dimension.OPERATION, Dimension.OUTCOME), "Answers of the OAuth endpoints."

@@ -65,7 +65,7 @@ _NAMES = (
     r"(?:access_token|refresh_token|id_token|token|client_secret|secret|code_verifier|code|"
     r"client_state|state|client_assertion|assertion|password|passwd|consent|api_key)"
 )
-_TOKEN = re.compile(r"dmcp_(?:at|rt|ac|st|bb|cs)_[A-Za-z0-9_-]{4,}")
+_TOKEN = re.compile(r"dmcp_(?:at|rt|ac|st|bb|cs|as|av|af)_[A-Za-z0-9_-]{4,}")
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}")
 _UPSTREAM_TOKEN = re.compile(r"def50200[0-9a-f]{4,}", re.IGNORECASE)
 _SCHEME_VALUE = re.compile(

@@ -36,6 +36,9 @@ class AuditAction(StrEnum):
     GRANT_SUSPENDED = "grant:suspended"
     GRANT_ENDED = "grant:ended"
     GRANT_REVOKED_UPSTREAM = "grant:revoked_upstream"
+    ACCOUNT_SIGNED_IN = "account:signed_in"
+    ACCOUNT_SIGN_IN_REFUSED = "account:sign_in_refused"
+    ACCOUNT_SIGNED_OUT = "account:signed_out"
     UPSTREAM_REFRESHED = "upstream:refreshed"
     UPSTREAM_REJECTED = "upstream:rejected"
 

@@ -31,6 +31,18 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         why="A late return from Drupal within the hour is still told apart in the log.",
     ),
     RetentionRule(
+        name="account_sign_ins_expired",
+        table="app.account_sign_ins",
+        condition="expires_at < app.now()",
+        why="Whoever comes back later has to sign in again.",
+    ),
+    RetentionRule(
+        name="account_visits_over",
+        table="app.account_visits",
+        condition="idle_ends_at < app.now()",
+        why="A visit that is over means nothing.",
+    ),
+    RetentionRule(
         name="authorization_codes_spent",
         table="app.authorization_codes",
         condition="expires_at < app.now() - interval '1 day'"

@@ -31,6 +31,12 @@ FAILURES_IN_A_ROW_MAX = 3
 _random = secrets.SystemRandom()
 
 
+def back_off_seconds(tries: int) -> float:
+    """The pause after so many tries, with a jitter; it doubles up to a ceiling."""
+    ceiling = min(BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN * 2 ** min(tries, 10))
+    return _random.uniform(BACK_OFF_SECONDS_MIN, ceiling)
+
+
 @dataclass(slots=True)
 class DrainResult:
     """What became of the entries of one run."""
@@ -80,8 +86,7 @@ class OutboxDrainer:
 
     async def _postpone(self, pending: PendingRevocation, error: ServiceError) -> None:
         log.warning("upstream revocation postponed", error=error, tries=pending.tries)
-        ceiling = min(BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN * 2 ** min(pending.tries, 10))
-        seconds = _random.uniform(BACK_OFF_SECONDS_MIN, ceiling)
+        seconds = back_off_seconds(pending.tries)
         async with self._database.autocommit() as tx:
             await revocation_outbox.postpone(tx, grant_id=pending.grant_id, seconds=seconds)
 

@@ -28,6 +28,7 @@ from shared.vault.kms_data_keys import KmsDataKeys
 from shared.vault.pair_codec import encode_pair
 from shared.vault.token_vault import TokenVault
 from shared.workflows.call_upstream import UpstreamCaller
+from shared.workflows.discard_pair import DiscardedPairDrainer
 from shared.workflows.drain_outbox import OutboxDrainer
 from shared.workflows.refresh_grant import GrantRefresher
 from shared.workflows.sealed_pairs import open_pair, pair_binding, refresh_after_seconds
@@ -46,6 +47,7 @@ class Worker:
     refresher: GrantRefresher
     caller: UpstreamCaller
     drainer: OutboxDrainer
+    discarded: DiscardedPairDrainer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +215,7 @@ def _worker(stack: AsyncExitStack, database_url: str, kms_key_id: str, site: Dru
         refresher=refresher,
         caller=UpstreamCaller(database, vault, refresher),
         drainer=OutboxDrainer(database, vault, oauth),
+        discarded=DiscardedPairDrainer(database, vault, oauth),
     )
 
 

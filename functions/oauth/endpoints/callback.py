@@ -4,11 +4,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.oauth import browser_cookie
-from functions.oauth.answers import client_address, return_to_client
+from functions.oauth import account_cookie, browser_cookie
+from functions.oauth.answers import client_address, go_to, return_to_client
 from functions.oauth.dependencies import Dependencies
+from functions.oauth.endpoints.account import ACCOUNT_PATH
+from functions.oauth.flows import account_sign_in
 from functions.oauth.flows.finish_sign_in import finish
-from functions.oauth.parameters import parse_query
+from functions.oauth.parameters import Parameters, parse_query
 
 CALLBACK_PATH = "/oauth/callback"
 
@@ -19,7 +21,10 @@ def router(dependencies: Dependencies) -> APIRouter:
 
     @routes.get(CALLBACK_PATH)
     async def callback(request: Request) -> Response:
-        finished = await finish(dependencies, parse_query(request), browser_cookie.read(request))
+        parameters = parse_query(request)
+        if account_sign_in.is_ours(parameters):
+            return await _to_account(dependencies, request, parameters)
+        finished = await finish(dependencies, parameters, browser_cookie.read(request))
         address = client_address(
             finished.request.redirect_uri,
             {"code": finished.code, "state": finished.request.client_state},
@@ -28,3 +33,18 @@ def router(dependencies: Dependencies) -> APIRouter:
         return return_to_client(address)
 
     return routes
+
+
+async def _to_account(
+    dependencies: Dependencies, request: Request, parameters: Parameters
+) -> Response:
+    """Drupal knows one address of ours; its answer belongs to the account page by its state."""
+    visit = await account_sign_in.finish(
+        dependencies,
+        parameters,
+        browser=browser_cookie.read(request),
+        earlier=account_cookie.read(request),
+    )
+    answer = go_to(f"{dependencies.issuer}{ACCOUNT_PATH}")
+    account_cookie.remember(answer, visit)
+    return answer

@@ -76,7 +76,7 @@ async def finish(
     try:
         finished = await _store(dependencies, sign_in, pair)
     except ServiceError:
-        await _burn_quietly(dependencies, pair)
+        await burn_quietly(dependencies, pair)
         raise
     metrics.count(MetricName.SIGN_INS, outcome="completed")
     return finished
@@ -202,7 +202,7 @@ def _refresh_after_seconds(pair: UpstreamPair) -> float | None:
     return None if pair.refresh_token is None else refresh_after_seconds(pair.life_seconds)
 
 
-async def _burn_quietly(dependencies: Dependencies, pair: UpstreamPair) -> None:
+async def burn_quietly(dependencies: Dependencies, pair: UpstreamPair) -> None:
     """A pair that could not be stored is made useless, as well as time allows."""
     seconds = min(BURN_SECONDS_MAX, request_context.remaining_seconds() / 2)
     try:

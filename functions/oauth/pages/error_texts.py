@@ -17,6 +17,7 @@ class PageText:
     steps: tuple[str, ...]
 
 
+_OPEN_AGAIN = "Open the page with your connected applications again and sign in."
 _START_AGAIN = "Go back to your application and connect again from there."
 _RECONNECT = "Remove the connection in your application, then add it again."
 
@@ -48,6 +49,22 @@ _TEXTS: dict[ErrorCode, PageText] = {
         "This sign-in would lead to an unknown address",
         (_RECONNECT, "If you followed a link from somebody else, close this page."),
     ),
+    ErrorCode.ACCOUNT_SIGN_IN_EXPIRED: PageText(
+        "This sign-in is no longer open",
+        (
+            _OPEN_AGAIN,
+            "Stay in one browser, and allow cookies for this page.",
+            "A sign-in stays open for ten minutes.",
+        ),
+    ),
+    ErrorCode.ACCOUNT_SIGN_IN_REFUSED: PageText(
+        "You are not signed in",
+        (_OPEN_AGAIN, "If it happens again, check that you can sign in on the site itself."),
+    ),
+    ErrorCode.ACCOUNT_FORM_EXPIRED: PageText(
+        "Please sign in again",
+        (_OPEN_AGAIN, "Then repeat what you were about to do."),
+    ),
     ErrorCode.INTERNAL_ERROR: PageText(
         "Something went wrong", (_START_AGAIN, "If it happens again, tell support.")
     ),
@@ -56,11 +73,36 @@ _UNAVAILABLE = PageText(
     "Sign-in is not available right now",
     ("Wait a minute.", "Then start again from your application; reloading this page may not help."),
 )
+_AT_ACCOUNT_UNAVAILABLE = PageText(
+    "This page is not available right now", ("Wait a minute.", _OPEN_AGAIN)
+)
+_AT_ACCOUNT_FAILED = PageText(
+    "Something went wrong", (_OPEN_AGAIN, "If it happens again, tell support.")
+)
+_AT_ACCOUNT_OTHER = PageText("This page cannot continue", (_OPEN_AGAIN,))
+_OF_ACCOUNT = frozenset(
+    {
+        ErrorCode.ACCOUNT_SIGN_IN_EXPIRED,
+        ErrorCode.ACCOUNT_SIGN_IN_REFUSED,
+        ErrorCode.ACCOUNT_FORM_EXPIRED,
+    }
+)
 _OTHER = PageText("This page cannot continue", (_START_AGAIN,))
 
 
-def text_of(error: ServiceError) -> PageText:
-    """The words around the catalogue's sentence for ``error``."""
+def text_of(error: ServiceError, *, at_account: bool = False) -> PageText:
+    """The words around the catalogue's sentence for ``error``.
+
+    A person ``at_account``'s page has no application to go back to.
+    """
+    if at_account and error.code not in _OF_ACCOUNT:
+        return _at_account(error)
     if error.entry.guidance is Guidance.RETRY_LATER:
         return _UNAVAILABLE
     return _TEXTS.get(error.code, _OTHER)
+
+
+def _at_account(error: ServiceError) -> PageText:
+    if error.entry.guidance is Guidance.RETRY_LATER:
+        return _AT_ACCOUNT_UNAVAILABLE
+    return _AT_ACCOUNT_FAILED if error.code is ErrorCode.INTERNAL_ERROR else _AT_ACCOUNT_OTHER

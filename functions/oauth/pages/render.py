@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
+from functions.oauth.pages.account import NOTICE_TEXTS, AccountView, Notice, shown
 from functions.oauth.pages.destinations import destination_of
 from functions.oauth.pages.error_texts import text_of
 from shared.domain.clients import Client
@@ -47,8 +48,9 @@ class ConsentForm:
 class Pages:
     """Renders pages for one Drupal site."""
 
-    def __init__(self, site: str) -> None:
+    def __init__(self, site: str, *, account_url: str) -> None:
         self._site_host = urlsplit(site).netloc
+        self._account_url = account_url
 
     def consent(self, form: ConsentForm) -> Response:
         """The consent page (RFC 9700 section 4.14: who asks, for what, and where it goes)."""
@@ -80,9 +82,30 @@ class Pages:
         """
         return self._page("onward.html", url=url, destination=name)
 
-    def error(self, error: ServiceError, *, correlation_id: str) -> Response:
-        """A page that says what happened and what to do."""
-        text = text_of(error)
+    def account(self, view: AccountView, *, notice: Notice | None) -> Response:
+        """A person's connected applications."""
+        return self._page(
+            "account.html",
+            form_action="'self'",
+            notice=NOTICE_TEXTS[notice] if notice else None,
+            connections=[shown(one) for one in view.connections],
+            more=view.more,
+            proof=view.proof,
+        )
+
+    def account_door(self, *, notice: Notice | None) -> Response:
+        """The account page for somebody who is not signed in to it."""
+        return self._page(
+            "account_door.html",
+            form_action="'self'",
+            notice=NOTICE_TEXTS[notice] if notice else None,
+        )
+
+    def error(
+        self, error: ServiceError, *, correlation_id: str, at_account: bool = False
+    ) -> Response:
+        """A page that says what happened and what to do; ``at_account`` with a way back there."""
+        text = text_of(error, at_account=at_account)
         return self._page(
             "error.html",
             status=error.entry.http_status,
@@ -90,6 +113,7 @@ class Pages:
             message=error.entry.message,
             steps=text.steps,
             correlation_id=correlation_id,
+            account_url=self._account_url if at_account else None,
         )
 
     def _page(

@@ -24,6 +24,7 @@ def cleanup_of(
     return Housekeeping(
         world.own.database,
         world.own.drainer,
+        world.own.discarded,
         batch_max=batch_max,
         seconds_left=lambda: seconds_left,
         rules=rules,

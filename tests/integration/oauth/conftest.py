@@ -66,7 +66,7 @@ def dependencies(database: Database, vault: TokenVault, upstream: UpstreamStub) 
         database=database,
         vault=vault,
         upstream=upstream,
-        pages=Pages(SITE),
+        pages=Pages(SITE, account_url=f"{ISSUER}/account"),
         lifetimes=Lifetimes(
             access_seconds=3_600,
             refresh_sliding_seconds=86_400 * 30,

@@ -79,7 +79,7 @@ async def test_the_cleanup_may_end_tell_and_delete(
     clock.advance(91 * 86_400)
     worker = world.worker(AppRole.CLEANUP)
     cleanup = Housekeeping(
-        worker.database, worker.drainer, batch_max=100, seconds_left=lambda: 100.0
+        worker.database, worker.drainer, worker.discarded, batch_max=100, seconds_left=lambda: 100.0
     )
 
     first = await cleanup.run()

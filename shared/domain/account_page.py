@@ -1,0 +1,30 @@
+"""The account page, where a person sees which clients act for them and disconnects them.
+
+A visit begins with a sign-in at Drupal and is bound to one browser.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.identifiers import GrantId
+
+VISIT_IDLE_SECONDS_MAX = 1_800
+"""A visit ends when the page was not used for this long."""
+VISIT_SECONDS_MAX = 7_200
+"""And at this age at the latest: looking through a list takes minutes."""
+CONNECTIONS_SHOWN_MAX = 100
+"""So many are listed, those used last; ending all ends the others, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One grant as its person sees it. Name, address and site are the client's own claims."""
+
+    grant_id: GrantId
+    client_name: str
+    client_uri: str | None
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    connected_at: datetime
+    last_used_at: datetime
+    """Exact to five minutes."""
