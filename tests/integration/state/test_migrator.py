@@ -43,7 +43,9 @@ def test_an_empty_database_gets_every_migration_and_then_none(empty_database: st
 def test_migrations_apply_in_the_order_of_their_numbers() -> None:
     numbers = [int(one.name.split("_")[0]) for one in all_migrations()]
 
-    assert numbers == list(range(1, len(numbers) + 1))
+    # Numbers are given out when work begins and files come in when it ends: gaps are no fault.
+    assert numbers == sorted(set(numbers))
+    assert numbers[0] == 1
 
 
 async def test_of_two_migrators_at_once_each_file_is_applied_by_one(empty_database: str) -> None:

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import pytest
 
+from shared.domain.account_page import VISIT_IDLE_SECONDS_MAX
 from shared.domain.identifiers import ClientId, SignInId, new_id
 from shared.domain.sessions import EndCause, RotationDecision, decide_rotation
 from shared.domain.sign_ins import CODE_SECONDS_MAX, SIGN_IN_SECONDS_MAX
 from shared.domain.site_tools import SiteToolList
 from shared.domain.tokens import TokenHash, TokenKind
 from shared.state import (
+    account_sign_ins,
+    account_visits,
     authorization_codes,
     calls,
     clients,
@@ -64,6 +67,17 @@ async def a_sign_in(database: Database) -> None:
             consent_hash=a_hash(),
             request=REQUEST,
         )
+
+
+async def an_account_sign_in(database: Database) -> None:
+    async with database.transaction() as tx:
+        await account_sign_ins.begin(tx, state_hash=a_hash(), browser_hash=a_hash())
+
+
+async def a_visit(database: Database) -> None:
+    row = await grant_row(database, await add_grant(database))
+    async with database.transaction() as tx:
+        await account_visits.open_visit(tx, visit_hash=a_hash(), user_id=row["user_id"])
 
 
 async def add_code(database: Database) -> TokenHash:
@@ -161,6 +175,8 @@ class Due:
 
 CASES = [
     Due("sign_ins_expired", a_sign_in, SIGN_IN_SECONDS_MAX + HOUR),
+    Due("account_sign_ins_expired", an_account_sign_in, SIGN_IN_SECONDS_MAX),
+    Due("account_visits_over", a_visit, VISIT_IDLE_SECONDS_MAX),
     Due("authorization_codes_spent", a_used_code, CODE_SECONDS_MAX + DAY, slack_seconds=30),
     Due("access_tokens_expired", an_access_token, HOUR + DAY),
     Due("refresh_tokens_expired", a_used_refresh_token, SLIDING_SECONDS + DAY),
