@@ -12,6 +12,7 @@ from shared.queue.refresh_queue import SqsWatchdog
 from shared.settings import SafetyNetSettings, StateSettings, UpstreamSettings
 from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
+from shared.state.refused_seals import AuditedRefusals
 from shared.upstream import transport
 from shared.upstream.drupal_site import DrupalSite
 from shared.upstream.transport import TransportLimits
@@ -95,6 +96,7 @@ def opened_adapters(settings: StateSettings) -> OpenedAdapters:
         ),
         keys=StoredDataKeys(database),
         cache_seconds=settings.data_key_cache_seconds,
+        refusals=AuditedRefusals(database),
     )
     return OpenedAdapters(database=database, vault=vault)
 

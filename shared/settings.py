@@ -144,7 +144,10 @@ class VaultSettings(_Group):
     kms_connect_timeout_seconds: float = Field(default=1.0, gt=0, description="Connect timeout.")
     kms_read_timeout_seconds: float = Field(default=2.0, gt=0, description="Answer timeout.")
     data_key_cache_seconds: int = Field(
-        default=300, ge=1, description="How long an opened data key stays in memory."
+        default=300,
+        ge=1,
+        le=300,
+        description="How long an opened data key is used before KMS is asked again.",
     )
 
 

@@ -61,6 +61,7 @@ class ErrorCode(StrEnum):
     UPSTREAM_MISCONFIGURED = "upstream_misconfigured"
     DATABASE_UNAVAILABLE = "database_unavailable"
     KEY_SERVICE_UNAVAILABLE = "key_service_unavailable"
+    KEY_UNUSABLE = "key_unusable"
     QUEUE_UNAVAILABLE = "queue_unavailable"
     SPILL_UNAVAILABLE = "spill_unavailable"
     SEALED_TOKEN_REFUSED = "sealed_token_refused"
@@ -336,6 +337,12 @@ CATALOGUE: dict[ErrorCode, ErrorEntry] = {
     ),
     ErrorCode.KEY_SERVICE_UNAVAILABLE: _passing(
         "The service is short of a part at the moment. Nothing was lost.", retry_after_seconds=5
+    ),
+    ErrorCode.KEY_UNUSABLE: _passing(
+        "The service cannot open its stored connections at the moment. Nothing was lost, and its "
+        "operators have been told.",
+        retry_after_seconds=60,
+        severity=Severity.ERROR,
     ),
     ErrorCode.QUEUE_UNAVAILABLE: _passing(
         "The service is short of a part at the moment. Nothing was lost.", retry_after_seconds=5

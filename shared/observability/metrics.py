@@ -57,6 +57,10 @@ class MetricName(StrEnum):
     CLIENTS_REGISTERED = "ClientsRegistered"
     BEARER_REFUSALS = "BearerRefusals"
     ROWS_PURGED = "RowsPurged"
+    KEY_SERVICE_CALLS = "KeyServiceCalls"
+    KEY_UNUSABLE = "KeyUnusable"
+    STALE_KEYS_SERVED = "StaleKeysServed"
+    SEALS_REFUSED = "SealsRefused"
 
 
 class Dimension(StrEnum):
@@ -155,6 +159,18 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.ROWS_PURGED: MetricSpec(
         _COUNT, (Dimension.RULE,), "Rows that a retention rule deleted."
+    ),
+    MetricName.KEY_SERVICE_CALLS: MetricSpec(
+        _COUNT, (Dimension.OPERATION, Dimension.OUTCOME), "Requests to KMS by how they ended."
+    ),
+    MetricName.KEY_UNUSABLE: MetricSpec(
+        _COUNT, (), "Refusals of the KMS key itself: somebody has to repair it."
+    ),
+    MetricName.STALE_KEYS_SERVED: MetricSpec(
+        _COUNT, (), "Times that KMS gave no key and one from memory served on."
+    ),
+    MetricName.SEALS_REFUSED: MetricSpec(
+        _COUNT, (Dimension.CAUSE,), "Sealed tokens that did not open, by why."
     ),
 }
 

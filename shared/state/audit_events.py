@@ -41,6 +41,7 @@ class AuditAction(StrEnum):
     ACCOUNT_SIGNED_OUT = "account:signed_out"
     UPSTREAM_REFRESHED = "upstream:refreshed"
     UPSTREAM_REJECTED = "upstream:rejected"
+    SEAL_REFUSED = "seal:refused"
 
 
 async def append(

@@ -2,7 +2,7 @@
 
 Pure: no I/O. Never opens anything whose place, person, pair or key differs from when it was sealed.
 
-Format 1, all numbers big-endian::
+Format 1, all numbers big-endian (docs/vault.md; its test vectors are published)::
 
     version (1 byte) | key generation (4) | nonce (12) | ciphertext and tag
 

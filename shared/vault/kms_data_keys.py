@@ -16,7 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.errors.base import UnavailableError
 from shared.errors.catalogue import ErrorCode
+from shared.observability import metrics
 from shared.observability.logging import log
+from shared.observability.metrics import MetricName
 
 if TYPE_CHECKING:
     from mypy_boto3_kms.client import KMSClient
@@ -57,14 +59,18 @@ def prepare() -> None:
 
 
 class KeyServiceUnavailableError(UnavailableError):
-    """KMS did not give a key. The fact ``key_unusable`` tells a refusal from an outage."""
+    """KMS did not give a key: it is away, throttled, or refuses the key itself."""
 
     code = ErrorCode.KEY_SERVICE_UNAVAILABLE
 
-    @property
-    def key_unusable(self) -> bool:
-        """Whether KMS refused the key itself, so that waiting does not help."""
-        return self.facts.get("key_unusable") is True
+
+class KeyUnusableError(KeyServiceUnavailableError):
+    """KMS refuses the key itself: waiting does not help, somebody has to repair it.
+
+    Still an unavailability to everybody else: nobody is signed out for it.
+    """
+
+    code = ErrorCode.KEY_UNUSABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +111,14 @@ class KmsDataKeys:
         """Make a new data key.
 
         Raises:
-            KeyServiceUnavailableError: KMS is away, or refuses the key.
+            KeyServiceUnavailableError: KMS is away.
+            KeyUnusableError: KMS refuses the key.
         """
         answer = await self._call(
+            "generate",
             lambda client: client.generate_data_key(
                 KeyId=self._key_id, KeySpec="AES_256", EncryptionContext=dict(context)
-            )
+            ),
         )
         return GeneratedDataKey(
             plain_key=answer["Plaintext"],
@@ -124,12 +132,14 @@ class KmsDataKeys:
         """Unwrap a data key.
 
         Raises:
-            KeyServiceUnavailableError: KMS is away, or refuses the key or the context.
+            KeyServiceUnavailableError: KMS is away.
+            KeyUnusableError: KMS refuses the key or the context.
         """
         answer = await self._call(
+            "open",
             lambda client: client.decrypt(
                 CiphertextBlob=wrapped_key, KeyId=kms_key_id, EncryptionContext=dict(context)
-            )
+            ),
         )
         return answer["Plaintext"]
 
@@ -141,13 +151,16 @@ class KmsDataKeys:
         if client is not None:
             client.close()
 
-    async def _call(self, request: Callable[["KMSClient"], _T]) -> _T:
+    async def _call(self, operation: str, request: Callable[["KMSClient"], _T]) -> _T:
         try:
-            return await asyncio.to_thread(lambda: request(self._client()))
+            answer = await asyncio.to_thread(lambda: request(self._client()))
         except ClientError as error:
-            raise _refused(error) from error
+            raise _refused(operation, error) from error
         except BotoCoreError as error:
+            metrics.count(MetricName.KEY_SERVICE_CALLS, operation=operation, outcome="away")
             raise KeyServiceUnavailableError({"error_type": type(error).__name__}) from error
+        metrics.count(MetricName.KEY_SERVICE_CALLS, operation=operation, outcome="ok")
+        return answer
 
     def _client(self) -> "KMSClient":
         with self._building:
@@ -161,10 +174,13 @@ class KmsDataKeys:
             return self._built
 
 
-def _refused(error: ClientError) -> KeyServiceUnavailableError:
+def _refused(operation: str, error: ClientError) -> KeyServiceUnavailableError:
     details: Mapping[str, Any] = error.response.get("Error", {})
     kms_code = str(details.get("Code", "unknown"))
-    unusable = kms_code in _UNUSABLE
-    if unusable:
-        log.error("KMS refuses the key", kms_code=kms_code)
-    return KeyServiceUnavailableError({"kms_code": kms_code, "key_unusable": unusable})
+    if kms_code not in _UNUSABLE:
+        metrics.count(MetricName.KEY_SERVICE_CALLS, operation=operation, outcome="failed")
+        return KeyServiceUnavailableError({"kms_code": kms_code})
+    metrics.count(MetricName.KEY_SERVICE_CALLS, operation=operation, outcome="refused")
+    metrics.count(MetricName.KEY_UNUSABLE)
+    log.error("KMS refuses the key", kms_code=kms_code, operation=operation)
+    return KeyUnusableError({"kms_code": kms_code})

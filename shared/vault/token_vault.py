@@ -11,19 +11,28 @@ from typing import Final, Protocol
 from shared.domain.data_keys import WrappedDataKey
 from shared.domain.grants import SealedPair
 from shared.errors.base import UnavailableError
+from shared.observability import metrics
 from shared.observability.logging import log
+from shared.observability.metrics import MetricName
 from shared.vault import envelope
 from shared.vault.envelope import SealBinding, SealedTokenRefusedError
-from shared.vault.kms_data_keys import GeneratedDataKey, KeyServiceUnavailableError
+from shared.vault.kms_data_keys import (
+    GeneratedDataKey,
+    KeyServiceUnavailableError,
+    KeyUnusableError,
+)
 from shared.vault.opened_keys import OpenedKeys
 
 __all__ = [
     "DataKeyService",
     "DataKeyStore",
     "KeyServiceUnavailableError",
+    "KeyUnusableError",
+    "RefusalRecorder",
     "SealBinding",
     "SealedTokenRefusedError",
     "TokenVault",
+    "data_key_context",
 ]
 
 APP: Final = "drupalize-mcp"
@@ -58,6 +67,18 @@ class DataKeyService(Protocol):
         """Drop connections and credentials."""
 
 
+class RefusalRecorder(Protocol):
+    """Where it is put on record that a sealed token did not open."""
+
+    async def record(self, binding: SealBinding, reason: str) -> None:
+        """Put it on record; never raises for a record that cannot be kept."""
+
+
+def data_key_context(stage: str, generation: int) -> dict[str, str]:
+    """The encryption context of a data key: KMS opens it for this stage and generation only."""
+    return {"app": APP, "stage": stage, "generation": str(generation)}
+
+
 class TokenVault:
     """The only place where upstream tokens are sealed and opened.
 
@@ -73,12 +94,14 @@ class TokenVault:
         cache_seconds: float,
         # Wall clock: an environment that was frozen must not find its keys still fresh.
         clock: Callable[[], float] = time.time,
+        refusals: RefusalRecorder | None = None,
     ) -> None:
         self._stage = stage
         self._kms = kms
         self._keys = keys
         self._cache_seconds = cache_seconds
         self._clock = clock
+        self._refusals = refusals
         self._opened = OpenedKeys(cache_seconds=cache_seconds)
         self._opening = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -98,10 +121,21 @@ class TokenVault:
             await self._data_key(self._newest)
             return self._newest
         newest = await self._keys.newest() or await self._create_first()
-        await self._data_key(newest.generation, newest)
+        try:
+            await self._data_key(newest.generation, newest)
+        except KeyServiceUnavailableError as error:
+            return await self._stay_with_former(newest.generation, error)
         self._newest = newest.generation
         self._newest_until = self._clock() + self._cache_seconds
         return newest.generation
+
+    async def _stay_with_former(self, newest: int, error: KeyServiceUnavailableError) -> int:
+        """A generation made just before KMS went away must not take the one at hand away."""
+        if self._newest is None or self._newest == newest:
+            raise error
+        await self._data_key(self._newest)
+        log.warning("sealing stays with the former generation", key_generation=self._newest)
+        return self._newest
 
     async def seal(self, plain: bytes, *, user_salt: bytes, binding: SealBinding) -> SealedPair:
         """Seal ``plain`` for a person and a place, under the generation last prepared.
@@ -128,8 +162,19 @@ class TokenVault:
 
         Raises:
             KeyServiceUnavailableError: its key cannot be had now.
-            SealedTokenRefusedError: damaged, moved, or its key or salt is gone for good.
+            SealedTokenRefusedError: damaged, moved, or its key or salt is gone for good. It is
+                counted, and put on record.
         """
+        try:
+            return await self._open(sealed, user_salt, binding)
+        except SealedTokenRefusedError as error:
+            reason = str(error.facts.get("reason", "unknown"))
+            metrics.count(MetricName.SEALS_REFUSED, cause=reason)
+            if self._refusals is not None:
+                await self._refusals.record(binding, reason)
+            raise
+
+    async def _open(self, sealed: SealedPair, user_salt: bytes, binding: SealBinding) -> bytes:
         generation = envelope.key_generation_of(sealed.ciphertext)
         if generation != sealed.key_generation:
             raise SealedTokenRefusedError({"reason": "key_generation"})
@@ -179,13 +224,14 @@ class TokenVault:
         )
 
     def _serve_in_outage(self, generation: int, error: UnavailableError) -> bytes:
-        if isinstance(error, KeyServiceUnavailableError) and error.key_unusable:
+        if isinstance(error, KeyUnusableError):
             # Somebody disabled the key: that must take effect.
             self._opened.forget(generation)
             raise error
         plain_key = self._opened.in_outage(generation, now=self._clock())
         if plain_key is None:
             raise error
+        metrics.count(MetricName.STALE_KEYS_SERVED)
         log.warning("cached data key serves during an outage", key_generation=generation)
         return plain_key
 
@@ -204,4 +250,4 @@ class TokenVault:
         return stored
 
     def _context(self, generation: int) -> dict[str, str]:
-        return {"app": APP, "stage": self._stage, "generation": str(generation)}
+        return data_key_context(self._stage, generation)

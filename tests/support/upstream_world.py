@@ -19,6 +19,7 @@ from shared.domain.tokens import TokenKind, hash_token, mint
 from shared.state import calls, clients, grants, sessions, users
 from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
+from shared.state.refused_seals import AuditedRefusals
 from shared.upstream.drupal_content import DrupalContent
 from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.upstream.drupal_rpc import DrupalRpc
@@ -204,6 +205,7 @@ def _worker(stack: AsyncExitStack, database_url: str, kms_key_id: str, site: Dru
         kms=KmsDataKeys(kms_key_id, connect_timeout_seconds=1, read_timeout_seconds=5),
         keys=StoredDataKeys(database),
         cache_seconds=300,
+        refusals=AuditedRefusals(database),
     )
     stack.callback(vault.forget_keys)
     oauth = DrupalOAuth(site)

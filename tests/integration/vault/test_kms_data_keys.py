@@ -7,7 +7,7 @@ import traceback
 import pytest
 
 from shared.vault import kms_data_keys
-from shared.vault.kms_data_keys import KeyServiceUnavailableError
+from shared.vault.kms_data_keys import KeyServiceUnavailableError, KeyUnusableError
 from tests.integration.vault.scripted_kms import data_keys_of, scripted
 
 CONTEXT = {"app": "drupalize-mcp", "stage": "local", "generation": "1"}
@@ -28,7 +28,7 @@ async def test_a_generated_key_opens_under_its_context_only(
     assert opened == made.plain_key
     assert len(opened) == 32
     assert made.wrapped_key != made.plain_key
-    assert caught.value.key_unusable
+    assert isinstance(caught.value, KeyUnusableError)
 
 
 async def test_a_passing_failure_is_tried_again(kms_endpoint: str, kms_key_id: str) -> None:
@@ -54,7 +54,7 @@ async def test_a_refusal_is_not_tried_again_and_is_logged_for_repair(
         await kms.generate(CONTEXT)
     kms.forget_client()
 
-    assert caught.value.key_unusable
+    assert isinstance(caught.value, KeyUnusableError)
     assert faults.asked == ["GenerateDataKey"]
     assert "canary of a message" not in f"{caught.value} {caught.value.facts}"
 
@@ -73,7 +73,7 @@ async def test_a_dead_endpoint_is_an_outage(
     kms.forget_client()
 
     assert caught.value.facts == {"error_type": "EndpointConnectionError"}
-    assert not caught.value.key_unusable
+    assert not isinstance(caught.value, KeyUnusableError)
 
 
 async def test_an_endpoint_that_never_answers_holds_nobody_up(
