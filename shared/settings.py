@@ -277,6 +277,10 @@ class OAuthFunctionSettings(
 ):
     """All that functions/oauth reads."""
 
+    preregistered_clients: str = Field(
+        default="",
+        description="Clients that need not register, as a JSON list; see docs/clients.md.",
+    )
     oauth_body_bytes_max: int = Field(
         default=64_000, gt=0, description="Largest form or JSON body accepted."
     )

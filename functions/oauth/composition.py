@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mangum import Mangum
 
+from functions.oauth import preregistered_clients
 from functions.oauth.app import create_app
 from functions.oauth.dependencies import Dependencies, Lifetimes
 from functions.oauth.endpoints.account import ACCOUNT_PATH
@@ -44,6 +45,7 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
             refresh_sliding_seconds=settings.refresh_token_sliding_seconds,
             refresh_absolute_seconds=settings.refresh_token_absolute_seconds,
         ),
+        preregistered=preregistered_clients.parse(settings.preregistered_clients),
         dynamic_registration_enabled=settings.dynamic_registration_enabled,
         body_bytes_max=settings.oauth_body_bytes_max,
         upstream_timeout_seconds=settings.drupal_oauth_timeout_seconds,

@@ -3,11 +3,14 @@
 Nothing here reads the environment or opens a connection.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from functions.oauth.pages.render import Pages
+from shared.domain.clients import Client
 from shared.domain.grants import SealedPair, UpstreamPair
+from shared.domain.identifiers import ClientId
 from shared.state.database import Database
 from shared.vault.token_vault import SealBinding
 
@@ -58,6 +61,8 @@ class Dependencies:
     upstream: UpstreamOAuth
     pages: Pages
     lifetimes: Lifetimes
+    preregistered: Mapping[ClientId, Client]
+    """Clients that the operators entered in the settings."""
     body_bytes_max: int
     dynamic_registration_enabled: bool
     upstream_timeout_seconds: float

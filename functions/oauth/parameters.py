@@ -15,6 +15,7 @@ from functions.oauth.refusals import (
     InvalidRequestError,
     UnsupportedMediaTypeError,
 )
+from shared.domain.identifiers import ClientId
 
 PARAMETERS_MAX = 50
 QUERY_BYTES_MAX = 16_000
@@ -28,8 +29,11 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 class Parameters:
     """Parsed parameters. A parameter without a value counts as omitted (RFC 6749 section 3.1)."""
 
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+    def __init__(
+        self, pairs: Iterable[tuple[str, str]], *, proven_client: ClientId | None = None
+    ) -> None:
         self._pairs = tuple(pairs)
+        self.proven_client = proven_client
         counts = Counter(name for name, _ in self._pairs)
         self.repeated: frozenset[str] = frozenset(name for name in counts if counts[name] > 1)
 
@@ -51,6 +55,11 @@ class Parameters:
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of ``name`` that is not empty."""
         return tuple(value for known, value in self._pairs if known == name and value)
+
+    def proven_as(self, client_id: ClientId) -> "Parameters":
+        """The same parameters, of a client that has proven to be ``client_id``."""
+        others = (pair for pair in self._pairs if pair[0] != "client_id")
+        return Parameters([*others, ("client_id", client_id)], proven_client=client_id)
 
     def refuse_repeated(self) -> None:
         """Refuse parameters sent twice; of ``resource`` its own rule decides (RFC 8707).

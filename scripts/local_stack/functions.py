@@ -10,6 +10,7 @@ from typing import Final
 from scripts.artifacts.build import Artifacts
 from scripts.lambda_emulator.specification import FunctionSpec
 from scripts.local_stack.addresses import Addresses
+from scripts.local_stack.local_clients import LOCAL_CLIENTS
 from scripts.local_stack.options import REGION, RealSite
 from scripts.local_stack.postgres import PostgresServer
 from shared.state.roles import AppRole
@@ -50,6 +51,7 @@ class Surroundings:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
+            "PREREGISTERED_CLIENTS": LOCAL_CLIENTS,
             "DRUPAL_BASE_URL": site.base_url,
             "DRUPAL_CLIENT_ID": site.client_id,
             **secrets,

@@ -5,6 +5,7 @@ They never name anything that is not enforced, and need neither database nor key
 
 from collections.abc import Sequence
 
+from shared.domain.clients import SIGNING_ALGORITHMS
 from shared.domain.scopes import SCOPES_OFFERED
 
 JsonObject = dict[str, object]
@@ -14,6 +15,8 @@ AUTHORIZE_PATH = "/authorize"
 TOKEN_PATH = "/token"  # noqa: S105 - a path, not a password
 REGISTER_PATH = "/register"
 REVOKE_PATH = "/revoke"
+
+AUTH_METHODS = ("none", "private_key_jwt")
 
 
 def protected_resource(
@@ -55,8 +58,10 @@ def authorization_server(
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token"],
-        "token_endpoint_auth_methods_supported": ["none"],
-        "revocation_endpoint_auth_methods_supported": ["none"],
+        "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "token_endpoint_auth_signing_alg_values_supported": list(SIGNING_ALGORITHMS),
+        "revocation_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "revocation_endpoint_auth_signing_alg_values_supported": list(SIGNING_ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
     }

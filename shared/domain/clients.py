@@ -1,10 +1,15 @@
 """A registered MCP client."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from shared.domain import redirects
 from shared.domain.identifiers import ClientId
+
+SIGNING_ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA")
+"""What a client may prove itself with: asymmetric ones only, for nobody here has its secret."""
 
 
 class RegistrationKind(StrEnum):
@@ -16,13 +21,17 @@ class RegistrationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One registered client; all are public clients (``token_endpoint_auth_method`` none)."""
+    """One registered client. None has a secret: it is public, or proves itself with its own key."""
 
     client_id: ClientId
     kind: RegistrationKind
     client_name: str
     redirect_uris: tuple[str, ...]
     client_uri: str | None = None
+    keys: Mapping[str, Any] | None = None
+    """Its public keys, a JWK Set (RFC 7517 section 5)."""
+    must_authenticate: bool = False
+    """Whether it must prove itself with one of its keys (RFC 7523), or merely may."""
 
     def may_redirect_to(self, uri: str) -> bool:
         """Whether ``uri`` is one of this client's redirect URIs."""

@@ -249,7 +249,7 @@ CATALOGUE: dict[ErrorCode, ErrorEntry] = {
     ),
     ErrorCode.INVALID_REQUEST: _client("The request is not well formed."),
     ErrorCode.INVALID_CLIENT: _client(
-        "This client is not registered here. Register again.",
+        "This client is not registered here, or did not prove who it is. Register again.",
         oauth_code="invalid_client",
         status=401,
     ),

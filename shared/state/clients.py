@@ -4,14 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
 
+from psycopg.types.json import Json
+
 from shared.domain.clients import Client, RegistrationKind
 from shared.domain.identifiers import ClientId
 from shared.state.database import Transaction
 
 _ADD: LiteralString = """
     INSERT INTO app.clients
-        (client_id, kind, client_name, client_uri, redirect_uris, unused_expires_at)
+        (client_id, kind, client_name, client_uri, redirect_uris, keys, must_authenticate,
+         unused_expires_at)
     VALUES (%(client_id)s, %(kind)s, %(client_name)s, %(client_uri)s, %(redirect_uris)s,
+            %(keys)s, %(must_authenticate)s,
             app.now() + make_interval(secs => %(unused_seconds)s))
 """
 
@@ -26,8 +30,14 @@ _REGISTER: LiteralString = (
 """
 )
 
+_PUT_PREREGISTERED: LiteralString = """
+    SELECT app.put_preregistered_client(
+        %(client_id)s, %(client_name)s, %(client_uri)s, %(redirect_uris)s, %(keys)s,
+        %(must_authenticate)s)
+"""
+
 _FIND: LiteralString = """
-    SELECT client_id, kind, client_name, client_uri, redirect_uris
+    SELECT client_id, kind, client_name, client_uri, redirect_uris, keys, must_authenticate
       FROM app.clients WHERE client_id = %(client_id)s
 """
 
@@ -57,6 +67,11 @@ async def add(tx: Transaction, client: Client, *, unused_seconds: int) -> None:
     await tx.execute(_ADD, _values(client, unused_seconds))
 
 
+async def put_preregistered(tx: Transaction, client: Client) -> None:
+    """Store a client of the settings, or what has changed in it; it never goes by itself."""
+    await tx.execute(_PUT_PREREGISTERED, _values(client, 0))
+
+
 def _values(client: Client, unused_seconds: int) -> dict[str, object]:
     return {
         "client_id": client.client_id,
@@ -64,6 +79,8 @@ def _values(client: Client, unused_seconds: int) -> dict[str, object]:
         "client_name": client.client_name,
         "client_uri": client.client_uri,
         "redirect_uris": list(client.redirect_uris),
+        "keys": None if client.keys is None else Json(dict(client.keys)),
+        "must_authenticate": client.must_authenticate,
         "unused_seconds": unused_seconds,
     }
 
@@ -79,6 +96,8 @@ async def find(tx: Transaction, client_id: str) -> Client | None:
         client_name=found["client_name"],
         client_uri=found["client_uri"],
         redirect_uris=tuple(found["redirect_uris"]),
+        keys=found["keys"],
+        must_authenticate=found["must_authenticate"],
     )
 
 

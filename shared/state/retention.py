@@ -102,6 +102,12 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         why="Anybody can register; only what was signed in with stays, or is about to be.",
     ),
     RetentionRule(
+        name="assertion_ids_expired",
+        table="app.assertion_ids",
+        condition="expires_at < app.now() - interval '1 hour'",
+        why="An expired assertion is refused anyhow; the hour forgives a clock that is set back.",
+    ),
+    RetentionRule(
         name="tool_catalogue_old",
         table="app.tool_catalogue",
         condition="listed_at < app.now() - interval '30 days'",

@@ -75,6 +75,11 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         *_REFRESH,
         "SELECT, INSERT ON app.clients",
         "UPDATE (unused_expires_at) ON app.clients",
+        (
+            "EXECUTE ON FUNCTION"
+            " app.put_preregistered_client(text, text, text, text[], json, boolean)"
+        ),
+        "SELECT, INSERT ON app.assertion_ids",
         "SELECT, INSERT, DELETE ON app.sign_ins",
         "UPDATE (state_hash) ON app.sign_ins",
         "SELECT, INSERT, UPDATE ON app.browser_approvals",
@@ -112,6 +117,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, UPDATE, DELETE ON app.refresh_tokens",
         "SELECT, UPDATE, DELETE ON app.usage_events",
         "SELECT, UPDATE, DELETE ON app.tool_catalogue",
+        "SELECT, UPDATE, DELETE ON app.assertion_ids",
     ),
 }
 

@@ -1,1 +1,1 @@
-"""Sealing and opening of upstream tokens; the only room that knows cryptography and KMS."""
+"""Seals upstream tokens and checks clients' signatures; the only room with cryptography and KMS."""

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from functions.oauth.answers import json_answer
 from functions.oauth.dependencies import Dependencies
+from functions.oauth.flows.client_authentication import authenticate
 from functions.oauth.flows.revoke_session import revoke
 from functions.oauth.parameters import parse_form
 from shared.discovery.documents import REVOKE_PATH
@@ -17,7 +18,8 @@ def router(dependencies: Dependencies) -> APIRouter:
 
     @routes.post(REVOKE_PATH)
     async def revoke_token(request: Request) -> Response:
-        await revoke(dependencies, await parse_form(request, bytes_max=dependencies.body_bytes_max))
+        parameters = await parse_form(request, bytes_max=dependencies.body_bytes_max)
+        await revoke(dependencies, await authenticate(dependencies, parameters))
         return json_answer({})
 
     return routes

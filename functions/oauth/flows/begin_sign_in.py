@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functions.oauth import authorization_request
 from functions.oauth.browser_cookie import upstream_state, upstream_verifier
 from functions.oauth.dependencies import Dependencies
+from functions.oauth.flows.find_client import find_client
 from functions.oauth.pages.destinations import may_skip_consent
 from functions.oauth.pages.render import ConsentForm
 from functions.oauth.parameters import Parameters
@@ -23,7 +24,7 @@ from shared.domain.sign_ins import AuthorizationRequest
 from shared.domain.tokens import PlainToken, TokenHash, TokenKind, hash_token, mint
 from shared.observability import metrics
 from shared.observability.metrics import MetricName
-from shared.state import audit_events, clients, sign_ins
+from shared.state import audit_events, sign_ins
 from shared.state.audit_events import AuditAction
 from shared.state.database import Transaction
 
@@ -61,7 +62,7 @@ async def begin(
     """
     client_id = authorization_request.client_id_of(parameters)
     async with dependencies.database.transaction() as tx:
-        client = await clients.find(tx, client_id)
+        client = await find_client(dependencies, tx, client_id)
         if client is None:
             raise UnknownClientError("client_id")
         request = authorization_request.validate(parameters, client, mcp_url=dependencies.mcp_url)

@@ -57,7 +57,7 @@ async def _redeem_code(
     for name in ("client_id", "redirect_uri", "code_verifier"):
         parameters.require(name)
     async with dependencies.database.transaction(timeout_seconds=attempt_seconds()) as tx:
-        client = await require_client(tx, parameters)
+        client = await require_client(dependencies, tx, parameters)
         if not has_shape(code, TokenKind.CODE):
             raise InvalidGrantError
         record = await authorization_codes.take(tx, code_hash=hash_token(code))

@@ -1,23 +1,28 @@
 """Which registered client speaks at a back-channel endpoint.
 
 Public clients prove nothing by their id: what they hold is bound to it and checked by each flow.
+Those that have to prove themselves have done so before (``client_authentication``).
 """
 
+from functions.oauth.dependencies import Dependencies
+from functions.oauth.flows.find_client import find_client
 from functions.oauth.parameters import Parameters
 from functions.oauth.refusals import InvalidClientError
 from shared.domain.clients import Client
-from shared.state import clients
 from shared.state.database import Transaction
 
 
-async def require_client(tx: Transaction, parameters: Parameters) -> Client:
+async def require_client(
+    dependencies: Dependencies, tx: Transaction, parameters: Parameters
+) -> Client:
     """The client of the parameter ``client_id``.
 
     Raises:
         InvalidRequestError: no ``client_id`` (RFC 6749 section 3.2.1).
-        InvalidClientError: unknown or removed; clients register again on this answer.
+        InvalidClientError: unknown, removed or not proven; clients register again on this answer.
     """
-    client = await clients.find(tx, parameters.require("client_id"))
-    if client is None:
+    client = await find_client(dependencies, tx, parameters.require("client_id"))
+    proven = client is not None and parameters.proven_client == client.client_id
+    if client is None or (client.must_authenticate and not proven):
         raise InvalidClientError("client_id")
     return client

@@ -39,7 +39,7 @@ async def refresh(dependencies: Dependencies, parameters: Parameters) -> IssuedT
     refresh_token = parameters.require("refresh_token")
     parameters.require("client_id")
     async with dependencies.database.transaction(timeout_seconds=attempt_seconds()) as tx:
-        client = await require_client(tx, parameters)
+        client = await require_client(dependencies, tx, parameters)
         if not has_shape(refresh_token, TokenKind.REFRESH):
             raise InvalidGrantError
         token = PlainToken(refresh_token)

@@ -24,7 +24,7 @@ async def revoke(dependencies: Dependencies, parameters: Parameters) -> None:
     token = parameters.require("token")
     parameters.require("client_id")
     async with dependencies.database.transaction() as tx:
-        client = await require_client(tx, parameters)
+        client = await require_client(dependencies, tx, parameters)
         if not (has_shape(token, TokenKind.ACCESS) or has_shape(token, TokenKind.REFRESH)):
             return
         found = await sessions.find_by_token(tx, hash_token(token))

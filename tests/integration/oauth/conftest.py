@@ -72,6 +72,7 @@ def dependencies(database: Database, vault: TokenVault, upstream: UpstreamStub) 
             refresh_sliding_seconds=86_400 * 30,
             refresh_absolute_seconds=86_400 * 90,
         ),
+        preregistered={},
         dynamic_registration_enabled=True,
         body_bytes_max=64_000,
         upstream_timeout_seconds=5,

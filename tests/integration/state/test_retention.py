@@ -15,6 +15,7 @@ from shared.domain.tokens import TokenHash, TokenKind
 from shared.state import (
     account_sign_ins,
     account_visits,
+    assertion_ids,
     authorization_codes,
     calls,
     clients,
@@ -24,6 +25,7 @@ from shared.state import (
     sign_ins,
     tool_catalogue,
 )
+from shared.state.assertion_ids import AssertionUse
 from shared.state.database import Database
 from shared.state.retention import RULES, RetentionRule, purge
 from tests.integration.state.pieces import (
@@ -142,6 +144,16 @@ async def an_unused_client(database: Database) -> None:
     await add_client(database)
 
 
+async def a_used_assertion(database: Database) -> None:
+    client_id = await add_client(database)
+    now = await value(database, "SELECT extract(epoch FROM app.now())::float8")
+    use = AssertionUse(
+        client_id=client_id, jti="1", request_id=new_id(), expires_at=now + 100, valid_from=0
+    )
+    async with database.transaction() as tx:
+        assert await assertion_ids.accept(tx, use)
+
+
 async def a_list_of_tools(database: Database) -> None:
     row = await grant_row(database, await add_grant(database))
     async with database.transaction() as tx:
@@ -186,6 +198,7 @@ CASES = [
     Due("refresh_attempts_old", an_attempt, 7 * DAY),
     Due("grants_ended", an_ended_grant, 90 * DAY),
     Due("clients_unused", an_unused_client, DAY),
+    Due("assertion_ids_expired", a_used_assertion, 100 + HOUR),
     Due("tool_catalogue_old", a_list_of_tools, 30 * DAY),
     Due("usage_events_old", a_call, 396 * DAY, slack_seconds=4 * DAY),
 ]
