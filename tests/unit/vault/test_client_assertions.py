@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+from itertools import count
 from typing import Any
 
 import pytest
@@ -34,7 +35,9 @@ def signed(key: Any, algorithm: str, **header: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("key", "algorithm"), [(EC, "ES256"), (RSA, "RS256"), (RSA, "PS256")], ids=str
+    ("key", "algorithm"),
+    [(EC, "ES256"), (RSA, "RS256"), (RSA, "PS256")],
+    ids=["ES256", "RS256", "PS256"],
 )
 def test_each_algorithm_verifies_with_the_key_it_names(key: Any, algorithm: str) -> None:
     assert signed_claims(signed(key, algorithm), public(EC, OKP, RSA)) == CLAIMS
@@ -93,6 +96,7 @@ def signed_with_its_public_key() -> str:
         f"{encoded({'alg': 'ES256', 'kid': 'ec', 'crit': ['b64'], 'b64': False})}.x.AA",
         signed_with_its_public_key(),
     ],
+    ids=count(),
 )
 def test_whatever_no_key_of_the_client_has_signed_is_refused(assertion: str) -> None:
     with pytest.raises(AssertionRefusedError):
