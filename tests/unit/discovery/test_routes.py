@@ -56,7 +56,7 @@ def test_authorization_server_metadata_names_only_what_is_enforced(path: str) ->
     assert body["registration_endpoint"] == f"{ISSUER}/register"
     assert body["revocation_endpoint"] == f"{ISSUER}/revoke"
     assert body["code_challenge_methods_supported"] == ["S256"]
-        assert body["token_endpoint_auth_methods_supported"] == ["none", "private_key_jwt"]
+    assert body["token_endpoint_auth_methods_supported"] == ["none", "private_key_jwt"]
     assert body["authorization_response_iss_parameter_supported"] is True
     assert None not in body.values()
 
