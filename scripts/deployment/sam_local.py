@@ -27,7 +27,12 @@ from scripts.replay.sign_in import placeholder_values
 DATA_DIR: Final = Path(".dev/sam-local")
 VARIABLES_FILE: Final = EVENTS / "env.local.json"
 _LOOPBACK: Final = re.compile(r"^(https?://)127\.0\.0\.\d+(?=[:/])")
-_REACHED_FROM_INSIDE: Final = ("AWS_ENDPOINT_URL", "DRUPAL_BASE_URL")
+_REACHED_FROM_INSIDE: Final = (
+    "AWS_ENDPOINT_URL",
+    "DRUPAL_BASE_URL",
+    "REFRESH_QUEUE_URL",
+    "WATCHDOG_QUEUE_URL",
+)
 
 
 def host_seen_from_containers() -> str:

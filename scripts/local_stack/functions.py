@@ -13,12 +13,17 @@ from scripts.local_stack.addresses import Addresses
 from scripts.local_stack.local_clients import LOCAL_CLIENTS
 from scripts.local_stack.options import REGION, RealSite
 from scripts.local_stack.postgres import PostgresServer
+from scripts.local_stack.queues import BATCHES_AT_ONCE_MAX, QueueAddresses
 from shared.state.roles import AppRole
 
 DATABASE: Final = "drupalize_mcp"
 STREAMING_SECONDS_MAX: Final = 60.0
 BUFFERED_SECONDS_MAX: Final = 30.0
 SCHEDULED_SECONDS_MAX: Final = 120.0
+REFRESHER_SECONDS_MAX: Final = 50.0
+"""As deployed: less than a message stays invisible."""
+REFRESHERS_MAX: Final = 1 + 2 * BATCHES_AT_ONCE_MAX
+"""A tick, and batches of both queues."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Surroundings:
     addresses: Addresses
     postgres: PostgresServer
     kms_key_id: str
+    queues: QueueAddresses
     site: RealSite
     log_level: str
     artifacts: Artifacts | None = None
@@ -54,6 +60,7 @@ class Surroundings:
             "PREREGISTERED_CLIENTS": LOCAL_CLIENTS,
             "DRUPAL_BASE_URL": site.base_url,
             "DRUPAL_CLIENT_ID": site.client_id,
+            **self.queues.variables,
             **secrets,
             **scopes,
             **self.more_variables,
@@ -105,8 +112,8 @@ def _functions(around: Surroundings) -> list[FunctionSpec]:
             name="token_refresh",
             handler="functions.token_refresh.handler.handler",
             environment=around.variables(AppRole.TOKEN_REFRESH),
-            timeout_seconds=SCHEDULED_SECONDS_MAX,
-            environments_max=1,
+            timeout_seconds=REFRESHER_SECONDS_MAX,
+            environments_max=REFRESHERS_MAX,
             has_url=False,
             region=REGION,
         ),

@@ -24,6 +24,8 @@ from scripts.local_stack.data_folder import DataFolder
 from scripts.local_stack.functions import DATABASE, Surroundings, specifications
 from scripts.local_stack.options import FakeSite, RealSite, StackOptions
 from scripts.local_stack.postgres import PostgresServer
+from scripts.local_stack.queue_poller import QueuePoller
+from scripts.local_stack.queues import QueueAddresses, make_queues, sdk_client
 from scripts.local_stack.schedules import Schedule
 from shared.settings import FUNCTION_SETTINGS
 from shared.state.migrator import migrate
@@ -52,7 +54,8 @@ class Stack:
         self._drupal = ChildProcess("drupal", "scripts.fake_drupal", log_file=logs / "drupal.log")
         self._edge: EdgeFront | None = None
         self.functions: list[FunctionSpec] = []
-        self._schedules: list[asyncio.Task[None]] = []
+        self._callers: list[asyncio.Task[None]] = []
+        """Schedules and pollers: what invokes functions without anybody asking."""
 
     async def start(self) -> None:
         """Start every part; on return all of them answer.
@@ -72,7 +75,9 @@ class Stack:
         if isinstance(site, FakeSite):
             site = await fake_site.start(site, self._drupal, self.addresses, self.folder)
         await self._aws.wait_until_it_listens("127.0.0.1", self.addresses.aws_port)
-        await self._start_functions(site)
+        queues = await asyncio.to_thread(make_queues, self.addresses.aws_url)
+        await self._start_functions(site, queues)
+        self._start_callers(queues)
         self.folder.write(STACK_FILE, self.description())
 
     def _prepare_database(self) -> None:
@@ -85,11 +90,12 @@ class Stack:
         everybody: dict[AppRole, str | None] = dict.fromkeys(AppRole)
         migrate(self.postgres.conninfo(DATABASE), app_roles=everybody)
 
-    async def _start_functions(self, site: RealSite) -> None:
+    async def _start_functions(self, site: RealSite, queues: QueueAddresses) -> None:
         around = Surroundings(
             addresses=self.addresses,
             postgres=self.postgres,
             kms_key_id=self.folder.read(self.folder.kms_key.name)[_KMS_KEY_FIELD],
+            queues=queues,
             site=site,
             log_level=self.options.log_level,
             artifacts=self.options.artifacts,
@@ -108,11 +114,16 @@ class Stack:
                 oauth_origin=self.addresses.oauth_origin,
             )
             await self._edge.listen()
-        for schedule in (
+
+    def _start_callers(self, queues: QueueAddresses) -> None:
+        sqs = sdk_client("sqs", self.addresses.aws_url)
+        callers = (
             Schedule("token_refresh", self.options.refresh_interval_seconds),
             Schedule("cleanup", self.options.cleanup_interval_seconds),
-        ):
-            self._schedules.append(asyncio.create_task(schedule.run(self.emulator)))
+            QueuePoller(sqs, queues.refresh_queue_url, "token_refresh"),
+            QueuePoller(sqs, queues.watchdog_queue_url, "token_refresh"),
+        )
+        self._callers = [asyncio.create_task(caller.run(self.emulator)) for caller in callers]
 
     async def watch(self) -> None:
         """Return never; raise when a part has died that does not come back by itself.
@@ -127,15 +138,15 @@ class Stack:
                     raise PartFailedError(part.obituary())
             if self.postgres.has_ended:
                 raise PartFailedError(f"Postgres has ended, see {self.postgres.log_file}")
-            for task in self._schedules:
+            for task in self._callers:
                 if task.done():
                     task.result()
 
     async def stop(self) -> None:
         """End every part, the database last."""
-        for task in self._schedules:
+        for task in self._callers:
             task.cancel()
-        await asyncio.gather(*self._schedules, return_exceptions=True)
+        await asyncio.gather(*self._callers, return_exceptions=True)
         if self._edge is not None:
             await self._edge.close()
         await self.emulator.stop()

@@ -1,6 +1,6 @@
 """A whole stack with a site at hand: every part real, the site in the test's own process."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,7 +43,11 @@ class World:
 
 @asynccontextmanager
 async def running_world(
-    folder: Path, *, dialect: int = 6, front: Front = "urls"
+    folder: Path,
+    *,
+    dialect: int = 6,
+    front: Front = "urls",
+    variables: Mapping[str, str] | None = None,
 ) -> AsyncIterator[World]:
     """Start everything; schedules tick once at the start and then only by hand."""
     async with running_fake_drupal(dialect) as site:
@@ -55,6 +59,7 @@ async def running_world(
             fixed_ports=False,
             refresh_interval_seconds=NEVER_SECONDS,
             cleanup_interval_seconds=NEVER_SECONDS,
+            more_variables=variables or {},
         )
         async with running_stack(options) as stack:
             callback = f"{stack.addresses.issuer_url}/oauth/callback"

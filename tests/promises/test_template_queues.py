@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from functions.token_refresh import refresh_tick, time_to_begin
+from scripts.local_stack import functions as local_functions
+from scripts.local_stack import queues as local_queues
 from shared.domain.refresh_times import (
     DOUBT_SECONDS_MAX,
     REFRESH_DEADLINE_SECONDS,
@@ -137,3 +139,21 @@ def test_only_the_refresher_sends_due_grants_and_takes_messages() -> None:
     assert reached("token_refresh", "sqs:SendMessage") == set(QUEUES)
     assert reached("token_refresh", "sqs:ReceiveMessage") == set(QUEUES)
     assert reached("oauth", "sqs:SendMessage") == reached("cleanup", "sqs:SendMessage") == set()
+
+
+def test_the_local_stack_has_the_same_queues_and_table() -> None:
+    (table,) = resources("AWS::DynamoDB::Table").values()
+
+    assert list(local_queues.KEY_SCHEMA) == table["KeySchema"]
+    assert list(local_queues.ATTRIBUTES) == table["AttributeDefinitions"]
+    visibilities = [queue(name)["VisibilityTimeout"] for name in QUEUES]
+    assert visibilities == [
+        local_queues.REFRESH_VISIBILITY_SECONDS,
+        local_queues.WATCHDOG_VISIBILITY_SECONDS,
+    ]
+    for name in QUEUES:
+        assert queue(name)["RedrivePolicy"]["maxReceiveCount"] == local_queues.RECEIVES_MAX
+        assert mapping(name)["BatchSize"] == local_queues.BATCH_MAX
+    default = template()["Parameters"]["RefreshConcurrencyMax"]["Default"]
+    assert default == local_queues.BATCHES_AT_ONCE_MAX
+    assert function("token_refresh")["Timeout"] == local_functions.REFRESHER_SECONDS_MAX

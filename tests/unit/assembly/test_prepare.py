@@ -9,6 +9,7 @@ import snapshot_restore_py  # type: ignore[import-untyped] # ships no types
 
 from shared import assembly, stored_settings
 from shared.once_per_environment import OncePerEnvironment
+from shared.queue import aws_service
 from shared.upstream import transport
 from shared.vault import kms_data_keys
 
@@ -24,7 +25,12 @@ class _NoParts:
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in CREDENTIALS:
         monkeypatch.delenv(name, raising=False)
-    caches = (kms_data_keys._session, stored_settings._session, transport._tls)
+    caches = (
+        kms_data_keys._session,
+        stored_settings._session,
+        aws_service._session,
+        transport._tls,
+    )
     for cache in caches:
         cache.cache_clear()
     yield
@@ -48,9 +54,9 @@ def test_nothing_is_connected_and_no_credentials_are_looked_for(
     monkeypatch.setenv("DATABASE_URL", "secret:arn:aws:secretsmanager:x#mcp_endpoint")
     monkeypatch.setenv("MCP_URL", "ssm:/drupalize-mcp/mcp-url")
 
-    assembly.prepare()
+    assembly.prepare_with_nets()
 
-    for session in (kms_data_keys._session(), stored_settings._session()):
+    for session in (kms_data_keys._session(), stored_settings._session(), aws_service._session()):
         assert getattr(session._session, "_credentials") is None  # noqa: B009 - unknown to its types
 
 
