@@ -15,6 +15,8 @@ ENVIRONMENT = {
     "AWS_REGION": "eu-central-1",
     "DRUPAL_BASE_URL": "http://127.0.0.2:8713",
     "ISSUER_URL": "http://localhost:8711",
+    "REFRESH_QUEUE_URL": "http://127.0.0.1:5000/1/refresh",
+    "WATCHDOG_QUEUE_URL": "http://127.0.0.1:5000/1/watchdog",
 }
 
 
@@ -32,6 +34,7 @@ def test_containers_on_another_network_reach_this_machine_by_its_name() -> None:
 
     assert given["AWS_ENDPOINT_URL"] == "http://host.docker.internal:5000"
     assert given["DRUPAL_BASE_URL"] == "http://host.docker.internal:8713"
+    assert given["REFRESH_QUEUE_URL"] == "http://host.docker.internal:5000/1/refresh"
     known = conninfo_to_dict(given["DATABASE_URL"])
     assert (known["host"], known["port"], known["user"]) == ("host.docker.internal", "6000", "role")
 
