@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from scripts.artifacts.build import BuildError
 from scripts.artifacts.managed_runtime import NoPythonError
-from scripts.benchmarks import call, cold, reports
+from scripts.benchmarks import call, cold, reports, sign_ins
 from scripts.benchmarks.machine import this_machine
 from scripts.benchmarks.refresh import measure as refresh
 from scripts.benchmarks.refresh.report import refresh_report
@@ -22,9 +22,13 @@ Found = tuple[dict[str, Any], str]
 """The figures as data, and as text."""
 COLD_RUNS: Final = 7
 CALL_ROUNDS: Final = 300
+SIGN_INS: Final = 100
+LOAD_ROUNDS: Final = 15
+"""Sign-ins of each client at every level of load."""
 # Runs before the first that counts: caches fill, code specialises.
 _COLD_DISCARDED: Final = 1
 _CALL_DISCARDED: Final = 30
+_SIGN_INS_DISCARDED: Final = 5
 
 
 async def _cold(*, runs: int, discarded: int) -> Found:
@@ -40,6 +44,14 @@ async def _call(*, rounds: int, discarded: int) -> Found:
     return report.as_json(), reports.call_report(report)
 
 
+async def _sign_ins(*, rounds: int, discarded: int, load_rounds: int) -> Found:
+    async with workbench() as bench:
+        report = await sign_ins.measure(
+            bench, rounds=rounds, discarded=discarded, load_rounds=load_rounds
+        )
+    return report.as_json(), reports.sign_in_report(report)
+
+
 def _measure_cold(*, quick: bool) -> Found:
     runs, discarded = (1, 0) if quick else (COLD_RUNS, _COLD_DISCARDED)
     return asyncio.run(_cold(runs=runs, discarded=discarded))
@@ -49,6 +61,12 @@ def _measure_call(*, quick: bool) -> Found:
     # A first call is needed to have an environment at all.
     rounds, discarded = (1, 1) if quick else (CALL_ROUNDS, _CALL_DISCARDED)
     return asyncio.run(_call(rounds=rounds, discarded=discarded))
+
+
+def _measure_oauth(*, quick: bool) -> Found:
+    rounds, discarded = (1, 1) if quick else (SIGN_INS, _SIGN_INS_DISCARDED)
+    load_rounds = 1 if quick else LOAD_ROUNDS
+    return asyncio.run(_sign_ins(rounds=rounds, discarded=discarded, load_rounds=load_rounds))
 
 
 def _measure_refresh(*, quick: bool) -> Found:
@@ -76,6 +94,7 @@ BENCHMARKS: Final = {
         "spawn to first answer, imports, memory, size of every function", _measure_cold
     ),
     "call": Benchmark("a warm tool call through the whole path, and its statements", _measure_call),
+    "oauth": Benchmark("sign-ins step by step, and how many at a time", _measure_oauth),
     "refresh": Benchmark(
         "refreshes of upstream pairs: their cost, and who survives a bad day", _measure_refresh
     ),

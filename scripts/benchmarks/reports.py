@@ -8,6 +8,7 @@ from typing import Final
 from scripts.benchmarks.call import STATEMENT_CALLS, CallReport
 from scripts.benchmarks.cold import ColdResult
 from scripts.benchmarks.import_times import ImportedPackage
+from scripts.benchmarks.sign_ins import OWN_PART, P95_SECONDS_MAX, SignInReport
 from scripts.benchmarks.tables import median, number, spread, table, times
 
 _ABOUT_COLD: Final = (
@@ -22,6 +23,10 @@ _ABOUT_IMPORTS: Final = (
 _ABOUT_CALLS: Final = (
     "Milliseconds. Own share: the call without the site's own time and without what an empty "
     "function takes."
+)
+_ABOUT_LOAD: Final = (
+    "Many at a time, client, browser and site on the same machine; our part with the site's time "
+    f"in it, up to the first p95 beyond {P95_SECONDS_MAX:g} s:"
 )
 
 
@@ -116,5 +121,35 @@ def call_report(report: CallReport) -> str:
             table(heads, rows),
             f"Statements, over {STATEMENT_CALLS} calls of each kind:",
             "\n".join(counted),
+        ]
+    )
+
+
+def sign_in_report(report: SignInReport) -> str:
+    """Sign-ins step by step, and under load."""
+    measured = {
+        **report.steps,
+        f"our part of a sign-in ({' + '.join(OWN_PART)})": report.own_part,
+        "the site's time during the callback, not in it": report.site_ms,
+    }
+    steps = [
+        (name, number(one.median, digits=1), number(one.p95, digits=1))
+        for name, one in measured.items()
+    ]
+    load = [
+        (
+            number(level.at_a_time),
+            number(level.sign_ins),
+            number(level.per_second, digits=1),
+            number(level.p95_ms),
+        )
+        for level in report.load
+    ]
+    return "\n\n".join(
+        [
+            f"Sign-ins, {report.own_part.runs} one after the other, milliseconds:",
+            table(("step", "p50", "p95"), steps),
+            _ABOUT_LOAD,
+            table(("at a time", "sign-ins", "a second", "our part p95"), load),
         ]
     )

@@ -3,6 +3,7 @@
 It plays a person's part for the demo and the journeys; it must never be given a real password.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
@@ -89,6 +90,7 @@ class Visit:
     method: str
     url: str
     status: int
+    milliseconds: float
 
 
 def without_query(url: str) -> str:
@@ -232,12 +234,14 @@ class ScriptedBrowser:
             headers["cookie"] = cookie
         if origin is not None:
             headers["origin"] = origin
+        began = time.perf_counter()
         answer = await self._http.request(
             method, url, headers=headers, data=dict(data) if method == "POST" else None
         )
+        milliseconds = (time.perf_counter() - began) * 1000
         # httpx's own jar is kept empty: it would hold back secure cookies on plain http.
         self._http.cookies.clear()
         for line in answer.headers.get_list("set-cookie"):
             self.cookies.take(host, line)
-        self.visits.append(Visit(method, without_query(url), answer.status_code))
+        self.visits.append(Visit(method, without_query(url), answer.status_code, milliseconds))
         return answer

@@ -60,6 +60,16 @@ def test_bench_call_finds_one_statement_before_and_one_after_a_call() -> None:
         assert counted["kinds"] == {"app.authenticate_call": 1.0, "app.close_call": 1.0}
 
 
+@pytest.mark.usefixtures("_a_python_that_runs_artifacts")
+@pytest.mark.timeout(SECONDS_MAX)
+def test_bench_oauth_measures_every_step_of_a_sign_in() -> None:
+    found = _bench("oauth")["oauth"]
+
+    steps = {"register", "authorize", "consent", "callback", "code", "refresh"}
+    assert {step for step, times in found["steps"].items() if times["least"] > 0} == steps
+    assert found["load"][0]["at_a_time"] == 1
+
+
 @pytest.mark.timeout(SECONDS_MAX)
 def test_bench_refresh_measures_every_way_on_every_site() -> None:
     found = _bench("refresh")["refresh"]
