@@ -21,6 +21,9 @@ from pathlib import Path
 
 OUR_PACKAGES = ("functions", "shared")
 CLIENTS = ("kms", "ssm", "secretsmanager")
+NETS = ("sqs", "dynamodb")
+"""Services that only the functions that refresh use."""
+REFRESHING = ("mcp_endpoint", "token_refresh")
 
 
 def imported_by(source: str, package: str) -> Iterator[tuple[str, str]]:
@@ -85,10 +88,10 @@ async def compose(function: str) -> None:
     composition.compose(settings.from_environment())
 
 
-def build_clients() -> None:
+def build_clients(function: str) -> None:
     """A client of every AWS service that is used: their API models must be there."""
     boto3 = importlib.import_module("boto3")
-    for service in CLIENTS:
+    for service in (*CLIENTS, *(NETS if function in REFRESHING else ())):
         boto3.client(service)
 
 
@@ -115,7 +118,7 @@ def main() -> None:
     import_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     with contextlib.redirect_stdout(io.StringIO()):
         asyncio.run(compose(function))
-        build_clients()
+        build_clients(function)
         reported = report_crash()
     modules = import_everything(modules_of(artifact, function))
     found = {
