@@ -39,7 +39,6 @@ FOLDERS_WITHOUT_CODE: Mapping[str, str] = {
     "tests": "Everything that proves the rest; `tests/conftest.py` holds the fixtures.",
     "tests/integration": "Rooms with their real dependency: Postgres, AWS emulation, processes.",
     "tests/journeys": "Whole stories through the whole stack.",
-    "tests/journeys/transcripts": "What each known client sends, from discovery to a call.",
     "tests/promises": "Documentation and templates agree with the code.",
     "tests/support": "Pieces that several tests need.",
     "tests/unit": "One folder for each room; nothing outside the process but loopback.",
