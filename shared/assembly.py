@@ -28,6 +28,7 @@ class OpenedAdapters:
 
     database: Database
     vault: TokenVault
+    kms: KmsDataKeys
 
     def forget(self) -> None:
         """Drop connections and opened keys."""
@@ -87,18 +88,19 @@ def opened_adapters(settings: StateSettings) -> OpenedAdapters:
         connect_timeout_seconds=settings.database_connect_timeout_seconds,
         statement_timeout_seconds=settings.database_statement_timeout_seconds,
     )
+    kms = KmsDataKeys(
+        settings.kms_key_id,
+        connect_timeout_seconds=settings.kms_connect_timeout_seconds,
+        read_timeout_seconds=settings.kms_read_timeout_seconds,
+    )
     vault = TokenVault(
         stage=settings.stage,
-        kms=KmsDataKeys(
-            settings.kms_key_id,
-            connect_timeout_seconds=settings.kms_connect_timeout_seconds,
-            read_timeout_seconds=settings.kms_read_timeout_seconds,
-        ),
+        kms=kms,
         keys=StoredDataKeys(database),
         cache_seconds=settings.data_key_cache_seconds,
         refusals=AuditedRefusals(database),
     )
-    return OpenedAdapters(database=database, vault=vault)
+    return OpenedAdapters(database=database, vault=vault, kms=kms)
 
 
 def site_of(settings: UpstreamSettings, *, redirect_uri: str = "") -> DrupalSite:

@@ -248,7 +248,17 @@ class RefreshSettings(_Group):
 
 
 class CleanupSettings(_Group):
-    """Retention."""
+    """Retention, and the change of data keys."""
+
+    data_key_generation_days: int = Field(
+        default=30, ge=1, le=365, description="Age at which a data key gets a successor."
+    )
+    data_key_move_after_seconds: int = Field(
+        default=86_400,
+        ge=0,
+        description="Age of a new data key from which on the cleanup moves pairs to it; before,"
+        " they move with their refresh.",
+    )
 
     cleanup_batch_max: int = Field(
         default=1_000, gt=0, description="Most rows that one retention statement deletes."

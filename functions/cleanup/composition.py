@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from functions.cleanup.housekeeping import Housekeeping
+from functions.cleanup.key_rotation import KeyRotation
 from shared.assembly import OpenedAdapters, limits_of, opened_adapters, site_of
 from shared.observability import request_context
 from shared.settings import CleanupFunctionSettings
 from shared.upstream.drupal_oauth import DrupalOAuth
+from shared.vault.data_key_changes import DataKeyChanges
 from shared.workflows.discard_pair import DiscardedPairDrainer
 from shared.workflows.drain_outbox import OutboxDrainer
 
@@ -23,6 +25,17 @@ class Parts:
         self.opened.forget()
 
 
+def _key_rotation(opened: OpenedAdapters, settings: CleanupFunctionSettings) -> KeyRotation:
+    return KeyRotation(
+        opened.database,
+        opened.vault,
+        DataKeyChanges(opened.kms, stage=settings.stage),
+        generation_days=settings.data_key_generation_days,
+        move_after_seconds=settings.data_key_move_after_seconds,
+        seconds_left=request_context.remaining_seconds,
+    )
+
+
 def compose(settings: CleanupFunctionSettings) -> Parts:
     """Build every adapter from ``settings``."""
     opened = opened_adapters(settings)
@@ -33,5 +46,6 @@ def compose(settings: CleanupFunctionSettings) -> Parts:
         DiscardedPairDrainer(opened.database, opened.vault, oauth),
         batch_max=settings.cleanup_batch_max,
         seconds_left=request_context.remaining_seconds,
+        chores=(_key_rotation(opened, settings),),
     )
     return Parts(housekeeping=housekeeping, opened=opened)

@@ -5,6 +5,7 @@ for the next run. Never deletes by any other rule than those of ``shared.state.r
 """
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from shared.domain.sessions import EndCause
 from shared.errors.base import ServiceError
@@ -27,6 +28,13 @@ PURGE_SHARE = 0.5
 LAPSED_BATCH_MAX = 100
 
 
+class Chore(Protocol):
+    """Something else to do to rows when nobody is waiting."""
+
+    async def run(self) -> dict[str, int]:
+        """Do what is due, in bounded time; how many rows each step concerned."""
+
+
 class Housekeeping:
     """Everything that is done to rows when nobody is waiting."""
 
@@ -39,6 +47,7 @@ class Housekeeping:
         batch_max: int,
         seconds_left: Callable[[], float],
         rules: Sequence[RetentionRule] = retention.RULES,
+        chores: Sequence[Chore] = (),
     ) -> None:
         self._database = database
         self._drainer = drainer
@@ -46,6 +55,7 @@ class Housekeeping:
         self._batch_max = batch_max
         self._seconds_left = seconds_left
         self._rules = rules
+        self._chores = chores
 
     async def run(self) -> dict[str, int]:
         """Do what there is to do; how many rows each step concerned."""
@@ -55,6 +65,8 @@ class Housekeeping:
             drained = await drainer.drain(seconds_left=lambda: self._seconds_left() - reserved)
             done["burnt"] = done.get("burnt", 0) + drained.burnt
             done["postponed"] = done.get("postponed", 0) + drained.postponed
+        for chore in self._chores:
+            done.update(await chore.run())
         for rule in self._rules:
             done[rule.name] = await self._purge(rule)
         log.info("cleanup ended", **done)

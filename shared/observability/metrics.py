@@ -61,6 +61,9 @@ class MetricName(StrEnum):
     KEY_UNUSABLE = "KeyUnusable"
     STALE_KEYS_SERVED = "StaleKeysServed"
     SEALS_REFUSED = "SealsRefused"
+    PAIRS_UNDER_OLD_KEYS = "PairsUnderOldKeys"
+    PAIRS_RESEALED = "PairsResealed"
+    DATA_KEY_CHANGES = "DataKeyChanges"
 
 
 class Dimension(StrEnum):
@@ -73,6 +76,7 @@ class Dimension(StrEnum):
     CAUSE = "cause"
     RULE = "rule"
     SPAN = "span"
+    KEY_GENERATION = "key_generation"
     CLIENT_FAMILY = "client_family"
 
 
@@ -171,6 +175,17 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.SEALS_REFUSED: MetricSpec(
         _COUNT, (Dimension.CAUSE,), "Sealed tokens that did not open, by why."
+    ),
+    MetricName.PAIRS_UNDER_OLD_KEYS: MetricSpec(
+        _COUNT,
+        (Dimension.KEY_GENERATION,),
+        "Pairs that a data key before the newest still seals, at the end of a cleanup.",
+    ),
+    MetricName.PAIRS_RESEALED: MetricSpec(
+        _COUNT, (), "Pairs that a cleanup moved to the newest data key."
+    ),
+    MetricName.DATA_KEY_CHANGES: MetricSpec(
+        _COUNT, (Dimension.OPERATION,), "Data keys made, wrapped anew, or retired."
     ),
 }
 

@@ -21,6 +21,7 @@ class SpanName(StrEnum):
     REFRESH = "refresh"
     TOOL = "tool"
     PURGE = "purge"
+    ROTATE_KEYS = "rotate_keys"
 
 
 class OpenSpan:

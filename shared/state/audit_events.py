@@ -42,6 +42,9 @@ class AuditAction(StrEnum):
     UPSTREAM_REFRESHED = "upstream:refreshed"
     UPSTREAM_REJECTED = "upstream:rejected"
     SEAL_REFUSED = "seal:refused"
+    DATA_KEY_MADE = "data_key:made"
+    DATA_KEY_REWRAPPED = "data_key:rewrapped"
+    DATA_KEY_RETIRED = "data_key:retired"
 
 
 async def append(

@@ -5,6 +5,7 @@ Never keeps an opened key: that is the vault's cache.
 
 import asyncio
 import functools
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS_MAX: Final = 3
 CONNECTIONS_MAX: Final = 4
+
+_KEY_ARN: Final = re.compile(r"arn:[^:]+:kms:[^:]+:\d+:key/.+")
 
 _UNUSABLE: Final = frozenset(
     {
@@ -142,6 +145,56 @@ class KmsDataKeys:
             ),
         )
         return answer["Plaintext"]
+
+    async def generate_wrapped(self, context: Mapping[str, str]) -> tuple[bytes, str]:
+        """Make a new data key that nobody sees: its wrapped form, and the KMS key's ARN.
+
+        Raises:
+            KeyServiceUnavailableError: KMS is away.
+            KeyUnusableError: KMS refuses the key.
+        """
+        answer = await self._call(
+            "generate_wrapped",
+            lambda client: client.generate_data_key_without_plaintext(
+                KeyId=self._key_id, KeySpec="AES_256", EncryptionContext=dict(context)
+            ),
+        )
+        return answer["CiphertextBlob"], answer["KeyId"]
+
+    async def rewrap(
+        self, wrapped_key: bytes, *, kms_key_id: str, context: Mapping[str, str]
+    ) -> tuple[bytes, str]:
+        """Wrap a data key of ``kms_key_id`` under this KMS key: wrapped form and key's ARN.
+
+        Raises:
+            KeyServiceUnavailableError: KMS is away.
+            KeyUnusableError: KMS refuses one of the two keys, or the context.
+        """
+        answer = await self._call(
+            "rewrap",
+            lambda client: client.re_encrypt(
+                CiphertextBlob=wrapped_key,
+                SourceKeyId=kms_key_id,
+                SourceEncryptionContext=dict(context),
+                DestinationKeyId=self._key_id,
+                DestinationEncryptionContext=dict(context),
+            ),
+        )
+        return answer["CiphertextBlob"], answer["KeyId"]
+
+    async def key_arn(self) -> str:
+        """The ARN of this KMS key; an alias is looked up, an ARN is not.
+
+        Raises:
+            KeyServiceUnavailableError: KMS is away.
+            KeyUnusableError: there is no such key, or we may not know.
+        """
+        if _KEY_ARN.fullmatch(self._key_id):
+            return self._key_id
+        answer = await self._call(
+            "describe", lambda client: client.describe_key(KeyId=self._key_id)
+        )
+        return answer["KeyMetadata"]["Arn"]
 
     def forget_client(self) -> None:
         """Drop the client with its connections and credentials: a snapshot must not carry them."""

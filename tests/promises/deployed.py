@@ -43,10 +43,10 @@ def variables(name: str) -> dict[str, Any]:
 
 
 def statements(name: str) -> list[dict[str, Any]]:
-    """What a function's own policies allow."""
+    """What a function's own policies allow, statements that depend on a condition included."""
     role = resources("AWS::IAM::Role")[f"{FUNCTIONS[name]}Role"]
     return [
-        statement
+        statement.get("Fn::If", [None, statement])[1]
         for policy in role["Policies"]
         for statement in policy["PolicyDocument"]["Statement"]
     ]

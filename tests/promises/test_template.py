@@ -37,6 +37,13 @@ MANAGED_POLICIES = {
     "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
 }
 SEALING = {"kms:Decrypt", "kms:GenerateDataKey"}
+REWRAPPING = {
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+}
 NETS = {"sqs:SendMessage", "dynamodb:PutItem", "dynamodb:GetItem"}
 TAKING = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 READING = {"ssm:GetParameter", "secretsmanager:GetSecretValue"}
@@ -44,7 +51,7 @@ ACTIONS = {
     "mcp_endpoint": SEALING | READING | NETS,
     "oauth": SEALING | READING,
     "token_refresh": SEALING | READING | NETS | TAKING,
-    "cleanup": {"kms:Decrypt"} | READING,
+    "cleanup": REWRAPPING | READING,
 }
 PARAMETER_VALUES = {
     "Stage": "prod",

@@ -108,9 +108,11 @@ REFUSED: dict[AppRole, tuple[LiteralString, ...]] = {
         "INSERT INTO app.authorization_codes (code_hash) VALUES ('x')",
         "INSERT INTO app.clients (client_id) VALUES ('x')",
         "INSERT INTO app.users (user_id) VALUES (gen_random_uuid())",
-        "UPDATE app.users SET salt = ''",
-        "DELETE FROM app.users",
-        "DELETE FROM app.data_keys",
+        "UPDATE app.users SET user_id = gen_random_uuid()",
+        "UPDATE app.users SET created_at = now()",
+        "UPDATE app.grants SET user_id = gen_random_uuid()",
+        "UPDATE app.data_keys SET generation = 9",
+        "UPDATE app.data_keys SET created_at = now()",
     ),
 }
 
