@@ -42,12 +42,17 @@ class SqsRefreshQueue:
         self._sqs = AwsService("sqs", limits=SEND_LIMITS, error=QueueUnavailableError)
 
     async def send(self, messages: Sequence[RefreshMessage]) -> list[RefreshMessage]:
-        """Send ``messages``; the ones that the queue did not take, each tried at least once."""
+        """Send ``messages``; the ones that the queue did not take.
+
+        A queue that is away is not asked again by the batches that have not begun: the caller's
+        time would go with it.
+        """
         at_once = asyncio.Semaphore(CONNECTIONS_MAX)
+        away = asyncio.Event()
 
         async def send_one(batch: Sequence[RefreshMessage]) -> list[RefreshMessage]:
             async with at_once:
-                return await self._send_batch(batch)
+                return list(batch) if away.is_set() else await self._send_batch(batch, away)
 
         refused = await asyncio.gather(*(send_one(batch) for batch in _batches(messages)))
         left = [message for batch in refused for message in batch]
@@ -58,7 +63,9 @@ class SqsRefreshQueue:
         """Drop connections and credentials."""
         self._sqs.forget_client()
 
-    async def _send_batch(self, batch: Sequence[RefreshMessage]) -> list[RefreshMessage]:
+    async def _send_batch(
+        self, batch: Sequence[RefreshMessage], away: asyncio.Event
+    ) -> list[RefreshMessage]:
         entries = [
             {"Id": str(index), "MessageBody": message.encode()}
             for index, message in enumerate(batch)
@@ -68,6 +75,7 @@ class SqsRefreshQueue:
                 lambda sqs: sqs.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
             )
         except QueueUnavailableError as error:
+            away.set()
             log.warning("messages not sent", error=error, messages=len(batch))
             return list(batch)
         failed = answer.get("Failed", [])

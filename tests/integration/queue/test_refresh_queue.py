@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared.domain.identifiers import GrantId, new_id
-from shared.queue.aws_service import prepare
+from shared.queue.aws_service import CONNECTIONS_MAX, prepare
 from shared.queue.messages import MessageKind, RefreshMessage
 from shared.queue.refresh_queue import QueueUnavailableError, SqsRefreshQueue, SqsWatchdog
 from tests.integration.queue.conftest import Answers
@@ -69,6 +69,19 @@ async def test_a_batch_that_fails_costs_the_others_nothing(queue: SqsRefreshQueu
 
     assert len(left) == 10
     assert answers.asked == 3
+
+
+async def test_a_queue_that_is_away_is_asked_by_the_batches_under_way_only(
+    queue: SqsRefreshQueue,
+) -> None:
+    answers = Answers(queue._sqs, "sqs")
+    answers.given = [(403, {"__type": "AccessDeniedException"})] * 1_000
+    messages = due(1_000)
+
+    left = await queue.send(messages)
+
+    assert left == messages
+    assert answers.asked <= CONNECTIONS_MAX
 
 
 async def test_a_passing_failure_is_tried_again_and_only_once(queue: SqsRefreshQueue) -> None:
