@@ -2,10 +2,10 @@
 
 import asyncio
 import base64
-import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +22,7 @@ from shared.domain.clients import Client, RegistrationKind
 from shared.domain.identifiers import ClientId
 from tests.integration.oauth.driver import ISSUER, WEB_REDIRECT, Driver
 from tests.integration.oauth.upstream_stub import UpstreamStub
+from tests.support.unreliable_database import UnreliableDatabase
 
 KEY = ECKey.generate_key("P-256", {"kid": "1"})
 STRANGER = ECKey.generate_key("P-256", {"kid": "1"})
@@ -33,10 +34,8 @@ SERVER = Client(
     keys={"keys": [KEY.as_dict(private=False)]},
     must_authenticate=True,
 )
-MAY = dataclasses.replace(SERVER, client_id=ClientId("may"), must_authenticate=False)
-PUBLIC = dataclasses.replace(
-    SERVER, client_id=ClientId("public"), keys=None, must_authenticate=False
-)
+MAY = replace(SERVER, client_id=ClientId("may"), must_authenticate=False)
+PUBLIC = replace(SERVER, client_id=ClientId("public"), keys=None, must_authenticate=False)
 CLIENTS = {client.client_id: client for client in (SERVER, MAY, PUBLIC)}
 
 
@@ -59,11 +58,15 @@ def proof(text: str | None = None) -> dict[str, str | None]:
     return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": text or assertion()}
 
 
+def serving(dependencies: Dependencies) -> httpx2.AsyncClient:
+    """HTTP into the application that knows these clients."""
+    app = create_app(replace(dependencies, preregistered=CLIENTS))
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ISSUER)
+
+
 @pytest.fixture
 def driver(dependencies: Dependencies, upstream: UpstreamStub) -> Driver:
-    app = create_app(dataclasses.replace(dependencies, preregistered=CLIENTS))
-    http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ISSUER)
-    return Driver(http=http, upstream=upstream, client_id=SERVER.client_id)
+    return Driver(http=serving(dependencies), upstream=upstream, client_id=SERVER.client_id)
 
 
 def refused(answer: httpx2.Response) -> bool:
@@ -197,3 +200,39 @@ async def test_the_metadata_names_the_methods_and_algorithms_that_work(driver: D
         ]
         algorithms = document[f"{endpoint}_endpoint_auth_signing_alg_values_supported"]
         assert algorithms == ["ES256", "RS256", "PS256", "EdDSA"]
+
+
+@pytest.fixture
+async def unreliable(role_url: str) -> AsyncIterator[UnreliableDatabase]:
+    database = UnreliableDatabase(role_url)
+    yield database
+    await database.close()
+
+
+async def test_an_assertion_whose_commit_was_not_acknowledged_still_counts_for_its_request(
+    driver: Driver, dependencies: Dependencies, unreliable: UnreliableDatabase
+) -> None:
+    code, mine = await driver.sign_in(), proof()
+    reliable = driver.http
+    driver.http = serving(replace(dependencies, database=unreliable))
+    unreliable.lost_commits = 1
+
+    assert (await driver.redeem(code, **mine)).status_code == 200
+    driver.http = reliable
+    assert refused(await driver.refresh("unknown", **mine))
+
+
+async def test_an_outage_while_a_client_proves_itself_refuses_nobody(
+    driver: Driver, dependencies: Dependencies, unreliable: UnreliableDatabase
+) -> None:
+    code, mine = await driver.sign_in(), proof()
+    reliable = driver.http
+    driver.http = serving(replace(dependencies, database=unreliable, ride_out_seconds=0))
+    unreliable.refusals = 100
+
+    answer = await driver.redeem(code, **mine)
+
+    assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
+    assert answer.headers["retry-after"]
+    driver.http = reliable
+    assert (await driver.redeem(code, **mine)).status_code == 200
