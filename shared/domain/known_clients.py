@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from shared.domain import redirects
-from shared.domain.clients import Client
+from shared.domain.clients import Client, RegistrationKind
 
 
 class ClientFamily(StrEnum):
@@ -190,13 +190,29 @@ _BY_DOCUMENT: Final = {
 
 
 def client_family(client: Client) -> ClientFamily:
-    """The family of ``client``: by its id, else by where it returns to, else by its own words."""
+    """The family of ``client``: by its id, else by where it returns to, else by its own words.
+
+    Its words do not count where it returns to an address that is not that family's.
+    """
     return (
         _BY_DOCUMENT.get(client.client_id)
         or _by_own_redirects(client.redirect_uris)
-        or _by_name(client.client_name)
+        or _by_name(client)
         or ClientFamily.OTHER
     )
+
+
+def claimed_name(client: Client, redirect_uri: str) -> str | None:
+    """The known client whose name ``client`` bears though ``redirect_uri`` is not one of its own.
+
+    Loopback counts as anybody's: there nothing can be told. Operators may name a client as they
+    like. A name that only looks like a known one is not noticed; the consent page shows where the
+    answer goes in any case.
+    """
+    if redirects.is_loopback(redirect_uri) or client.kind is RegistrationKind.PREREGISTERED:
+        return None
+    named = _known_by_name(client.client_name)
+    return None if named is None or _is_own(named, redirect_uri) else named.registered_names[0]
 
 
 def _by_own_redirects(redirect_uris: tuple[str, ...]) -> ClientFamily | None:
@@ -215,10 +231,17 @@ def _is_own(known: KnownClient, uri: str) -> bool:
     )
 
 
-def _by_name(client_name: str) -> ClientFamily | None:
+def _by_name(client: Client) -> ClientFamily | None:
+    known = _known_by_name(client.client_name)
+    if known is None or any(claimed_name(client, uri) for uri in client.redirect_uris):
+        return None
+    return known.family
+
+
+def _known_by_name(client_name: str) -> KnownClient | None:
     """By the name it registered, alone or followed by the name of a server in brackets."""
     plain = client_name.split(" (", 1)[0].casefold()
     for known in KNOWN_CLIENTS:
         if plain in {name.casefold() for name in known.registered_names}:
-            return known.family
+            return known
     return None

@@ -63,6 +63,8 @@ PARAMETER_VALUES = {
     "SiteName": "Example",
     "DrupalSecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:drupal",
     "DrupalScopes": "member",
+    "DynamicRegistrationEnabled": "false",
+    "PreregisteredClients": "",
     "RefreshQueue": "https://sqs.eu-central-1.amazonaws.com/1/refresh",
     "WatchdogQueue": "https://sqs.eu-central-1.amazonaws.com/1/watchdog",
     "SpillTable": "spill",

@@ -16,6 +16,10 @@ _PRIVATE_SCHEME_WARNING = (
     "This opens an application on your device, and its name cannot be checked. Continue only if "
     "you started connecting it yourself, just now."
 )
+_CLAIMED_NAME_WARNING = (
+    "This application calls itself {name}, but this is no address of {name}. Continue only if you "
+    "know who runs it."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +31,8 @@ class Destination:
     warning: str | None
 
 
-def destination_of(redirect_uri: str) -> Destination:
-    """Describe ``redirect_uri``."""
+def destination_of(redirect_uri: str, *, claimed_name: str | None = None) -> Destination:
+    """Describe ``redirect_uri``; ``claimed_name`` is a known client's that returns elsewhere."""
     parts = urlsplit(redirect_uri)
     if redirects.is_loopback(redirect_uri):
         return Destination(
@@ -45,7 +49,7 @@ def destination_of(redirect_uri: str) -> Destination:
     return Destination(
         name=parts.netloc,
         explanation="a website, over https",
-        warning=None,
+        warning=_CLAIMED_NAME_WARNING.format(name=claimed_name) if claimed_name else None,
     )
 
 

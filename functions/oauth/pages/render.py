@@ -18,6 +18,7 @@ from functions.oauth.pages.destinations import destination_of
 from functions.oauth.pages.error_texts import text_of
 from shared.domain.clients import Client
 from shared.domain.identifiers import SignInId
+from shared.domain.known_clients import claimed_name
 from shared.domain.scopes import SCOPE_TEXTS, Scope
 from shared.domain.sign_ins import AuthorizationRequest
 from shared.domain.tokens import PlainToken
@@ -54,7 +55,10 @@ class Pages:
 
     def consent(self, form: ConsentForm) -> Response:
         """The consent page (RFC 9700 section 4.14: who asks, for what, and where it goes)."""
-        destination = destination_of(form.request.redirect_uri)
+        destination = destination_of(
+            form.request.redirect_uri,
+            claimed_name=claimed_name(form.client, form.request.redirect_uri),
+        )
         return self._page(
             "consent.html",
             form_action="'self'",

@@ -116,6 +116,12 @@ async def test_a_sign_in_is_audited_with_whose_client_it_was(
     ]
 
 
+async def test_consent_warns_of_a_known_name_that_returns_elsewhere(driver: Driver) -> None:
+    await driver.register(client_name="Claude")
+
+    assert "calls itself Claude" in (await driver.authorize()).text
+
+
 async def test_registration_turned_off_is_said_and_not_advertised(
     dependencies: Dependencies, database_admin: psycopg.Connection[Any]
 ) -> None:

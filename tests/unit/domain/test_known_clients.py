@@ -7,7 +7,13 @@ import pytest
 from shared.domain import redirects
 from shared.domain.clients import Client, RegistrationKind
 from shared.domain.identifiers import ClientId
-from shared.domain.known_clients import KNOWN_CLIENTS, ClientFamily, KnownClient, client_family
+from shared.domain.known_clients import (
+    KNOWN_CLIENTS,
+    ClientFamily,
+    KnownClient,
+    claimed_name,
+    client_family,
+)
 
 UNKNOWN = Client(
     client_id=ClientId("client_x"),
@@ -62,3 +68,26 @@ def test_where_it_returns_to_counts_more_than_what_it_says() -> None:
 )
 def test_an_address_that_leads_elsewhere_makes_no_family(uris: tuple[str, ...]) -> None:
     assert family(redirect_uris=uris) is ClientFamily.OTHER
+    assert family(redirect_uris=uris, client_name="Claude") is ClientFamily.OTHER
+
+
+@pytest.mark.parametrize(
+    ("name", "uri", "claimed"),
+    [
+        ("Claude", "https://claude.ai/api/mcp/auth_callback", None),
+        ("Claude", "https://evil.example/callback", "Claude"),
+        ("claude (tutorials)", "https://claude.ai.evil.example/callback", "Claude"),
+        ("Claude", "http://127.0.0.1:5/callback", None),
+        ("Cursor", "cursor://anysphere.cursor-mcp/oauth/callback", None),
+        ("Cursor", "com.evil.app:/callback", "Cursor"),
+        ("Somebody's", "https://evil.example/callback", None),
+    ],
+)
+def test_a_known_name_that_returns_elsewhere_is_only_claimed(
+    name: str, uri: str, claimed: str | None
+) -> None:
+    client = dataclasses.replace(UNKNOWN, client_name=name, redirect_uris=(uri,))
+
+    assert claimed_name(client, uri) == claimed
+    by_operators = dataclasses.replace(client, kind=RegistrationKind.PREREGISTERED)
+    assert claimed_name(by_operators, uri) is None

@@ -49,6 +49,13 @@ def test_a_destination_is_named_and_warned_of_where_anybody_can_claim_it(
     assert (destination.warning is None) is remembered
 
 
+def test_a_name_of_a_known_client_that_returns_elsewhere_is_warned_of() -> None:
+    warning = destination_of("https://evil.example/cb", claimed_name="Claude").warning
+
+    assert warning is not None
+    assert "calls itself Claude" in warning
+
+
 @pytest.mark.parametrize("code", list(ErrorCode))
 def test_every_error_has_a_page_with_message_steps_and_reference(code: ErrorCode) -> None:
     error = error_of(code)
