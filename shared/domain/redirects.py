@@ -41,7 +41,7 @@ def may_register(uri: str) -> bool:
         port = parts.port
     except ValueError:
         return False
-    if port == 0 or "@" in parts.netloc or _has_dot_segments(parts.path):
+    if port == 0 or "@" in parts.netloc or has_dot_segments(parts.path):
         return False
     return _scheme_allows(uri, parts)
 
@@ -57,7 +57,8 @@ def _scheme_allows(uri: str, parts: SplitResult) -> bool:
     return "." in scheme or bool(parts.netloc)
 
 
-def _has_dot_segments(path: str) -> bool:
+def has_dot_segments(path: str) -> bool:
+    """Whether ``path`` climbs or stands still, by plain or percent-encoded dots."""
     segments = path.lower().replace("%2e", ".").replace("%2f", "/").split("/")
     return any(segment in {".", ".."} for segment in segments)
 

@@ -35,6 +35,8 @@ class ErrorCode(StrEnum):
     INVALID_REDIRECT_URI = "invalid_redirect_uri"
     INVALID_CLIENT_METADATA = "invalid_client_metadata"
     REGISTRATION_DISABLED = "registration_disabled"
+    CLIENT_DOCUMENT_INVALID = "client_document_invalid"
+    CLIENT_DOCUMENT_UNAVAILABLE = "client_document_unavailable"
     INVALID_GRANT = "invalid_grant"
     INVALID_SCOPE = "invalid_scope"
     INVALID_TARGET = "invalid_target"
@@ -270,6 +272,15 @@ CATALOGUE: dict[ErrorCode, ErrorEntry] = {
         "client that has a client metadata document.",
         oauth_code="access_denied",
         status=403,
+    ),
+    ErrorCode.CLIENT_DOCUMENT_INVALID: _client(
+        "The application that sent you here describes itself in a document that is not acceptable.",
+        oauth_code="invalid_client",
+    ),
+    ErrorCode.CLIENT_DOCUMENT_UNAVAILABLE: _passing(
+        "The website on which the application describes itself does not answer at the moment.",
+        retry_after_seconds=60,
+        category=Category.CLIENT,
     ),
     ErrorCode.INVALID_GRANT: _client(
         "The code or token is not valid for this client. Sign in again.", oauth_code="invalid_grant"

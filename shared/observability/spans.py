@@ -16,6 +16,7 @@ class SpanName(StrEnum):
 
     AUTHENTICATE = "authenticate"
     CLOSE_CALL = "close_call"
+    CLIENT_DOCUMENT = "client_document"
     UPSTREAM_RPC = "upstream_rpc"
     UPSTREAM_OAUTH = "upstream_oauth"
     REFRESH = "refresh"

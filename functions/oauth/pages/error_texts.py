@@ -45,6 +45,20 @@ _TEXTS: dict[ErrorCode, PageText] = {
         "This application is not registered here",
         (_RECONNECT, "Registrations that nobody used within a day are removed."),
     ),
+    ErrorCode.CLIENT_DOCUMENT_INVALID: PageText(
+        "This application cannot be recognised",
+        (
+            "If you followed a link from somebody else, close this page.",
+            "Otherwise tell the makers of the application: only they can mend it.",
+        ),
+    ),
+    ErrorCode.CLIENT_DOCUMENT_UNAVAILABLE: PageText(
+        "The application cannot be recognised right now",
+        (
+            "Wait a minute, then connect again from your application.",
+            "Connections that you have already keep working.",
+        ),
+    ),
     ErrorCode.INVALID_REDIRECT_URI: PageText(
         "This sign-in would lead to an unknown address",
         (_RECONNECT, "If you followed a link from somebody else, close this page."),
@@ -97,9 +111,8 @@ def text_of(error: ServiceError, *, at_account: bool = False) -> PageText:
     """
     if at_account and error.code not in _OF_ACCOUNT:
         return _at_account(error)
-    if error.entry.guidance is Guidance.RETRY_LATER:
-        return _UNAVAILABLE
-    return _TEXTS.get(error.code, _OTHER)
+    passing = error.entry.guidance is Guidance.RETRY_LATER
+    return _TEXTS.get(error.code, _UNAVAILABLE if passing else _OTHER)
 
 
 def _at_account(error: ServiceError) -> PageText:

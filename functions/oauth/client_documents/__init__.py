@@ -1,0 +1,1 @@
+"""Documents by which clients describe themselves, fetched from hosts that strangers chose."""
