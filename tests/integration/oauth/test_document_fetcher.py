@@ -116,7 +116,7 @@ async def test_what_cache_control_says_is_told(header: str, seconds: int | None)
     [
         "127.0.0.1",
         "127.1.2.3",
-        "0.0.0.0",
+        "0.0.0.0",  # noqa: S104 - refused, not bound
         "::1",
         "::ffff:127.0.0.1",
         "::ffff:7f00:1",
