@@ -1,17 +1,22 @@
 """A real browser, the deployed function and the fake site, for stories that people live through."""
 
 import asyncio
+import os
 import shutil
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from axe_playwright_python.async_playwright import (  # type: ignore[import-untyped] # ships no types
+    Axe,
+)
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from scripts.fake_drupal.running import RunningFakeDrupal, running_fake_drupal
 from scripts.lambda_emulator.emulator import Emulator
@@ -19,6 +24,11 @@ from scripts.lambda_emulator.specification import FunctionSpec
 from shared.domain import pkce
 from tests.journeys.login_host import front_with_another_login_host
 
+SCREENSHOTS = "BROWSER_TESTS_SCREENSHOTS"
+"""Names the variable with the folder for screenshots, for people who look at the pages."""
+_SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+_SCHEME = "matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"
+_OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 VERIFIER = "v" * 64
 MCP_URL = "http://127.0.0.1:8700/mcp"
 WAIT_SECONDS_MAX = 20.0
@@ -127,6 +137,18 @@ class NativeClient:
                 },
             )
 
+    async def refresh(self, refresh_token: str) -> httpx2.Response:
+        """Use a refresh token."""
+        async with httpx2.AsyncClient(timeout=WAIT_SECONDS_MAX) as http:
+            return await http.post(
+                f"{self.issuer}/token",
+                data={
+                    "grant_type": "refresh_token",
+                    "refresh_token": refresh_token,
+                    "client_id": self.client_id,
+                },
+            )
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         parts = urlsplit(head.split(b" ", 2)[1].decode())
@@ -143,10 +165,15 @@ class NativeClient:
 
 async def log_in_at_site(page: Page, name: str) -> None:
     """Log in at the site and allow our server there."""
+    await give_password(page, name)
+    await page.click("input[value=Allow]")
+
+
+async def give_password(page: Page, name: str) -> None:
+    """Log in at the site, which then asks no more if it was allowed to before."""
     await page.fill("input[name=name]", name)
     await page.fill("input[name=pass]", f"{name}-demo")
     await page.click("input[value='Log in']")
-    await page.click("input[value=Allow]")
 
 
 @dataclass(frozen=True)
@@ -158,6 +185,11 @@ class Scene:
     site_url: str
     browser: Browser
     client: NativeClient
+
+    @property
+    def account_url(self) -> str:
+        """The account page."""
+        return f"{self.issuer}/account"
 
     @property
     def site_host(self) -> str:
@@ -203,3 +235,50 @@ async def running_scene(
         client = NativeClient(issuer=issuer, mcp_url=MCP_URL)
         async with client.listening():
             yield Scene(issuer, site, front, browser, client)
+
+
+async def connect(scene: Scene, context: BrowserContext, name: str) -> str:
+    """Connect the scene's client for a person; its refresh token.
+
+    The site asks for what it does not know yet: who it is, and whether we may.
+    """
+    page = await context.new_page()
+    await page.goto(scene.client.authorization_url())
+    await page.get_by_role("button", name="Allow and continue").click()
+    login, allow = page.locator("input[name=pass]"), page.locator("input[value=Allow]")
+    done = page.get_by_text("You can close this window.")
+    await login.or_(done).wait_for()
+    if await login.count():
+        await give_password(page, name)
+        await allow.or_(done).wait_for()
+    if await allow.count():
+        await allow.click()
+    answer = await scene.client.answer()
+    await done.wait_for()
+    await page.close()
+    tokens = await scene.client.redeem(answer["code"])
+    assert tokens.status_code == 200, tokens.text
+    refresh_token: str = tokens.json()["refresh_token"]
+    return refresh_token
+
+
+async def accessibility_complaints(page: Page, name: str) -> list[str]:
+    """What axe finds on a page, and whether it has to be moved sideways to be read."""
+    if folder := os.environ.get(SCREENSHOTS):
+        size, scheme = page.viewport_size, await page.evaluate(_SCHEME)
+        file = f"{name}-{size['width'] if size else 0}-{scheme}.png"
+        await page.screenshot(path=str(Path(folder, file)), full_page=True)
+    results = await Axe().run(page)
+    found = [results.generate_report()] if results.violations_count else []
+    if await page.evaluate(_OVERFLOW) > 0:
+        found.append(f"{name}: wider than the screen")
+    return found
+
+
+async def contexts_of_every_look(browser: Browser) -> list[BrowserContext]:
+    """A narrow and a wide screen, each in the light and in the dark."""
+    return [
+        await browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 740})
+        for width in (360, 1280)
+        for scheme in _SCHEMES
+    ]

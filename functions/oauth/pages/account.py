@@ -62,6 +62,7 @@ class ShownConnection:
     name: str
     origin: str | None
     returns_to: str
+    place: str | None
     scopes: tuple[str, ...]
     connected: str
     connected_at: str
@@ -72,11 +73,14 @@ class ShownConnection:
 def shown(connection: Connection) -> ShownConnection:
     """``connection`` in words."""
     uri = connection.client_uri
+    destination = destination_of(connection.redirect_uri)
     return ShownConnection(
         grant_id=str(connection.grant_id),
         name=connection.client_name,
         origin=urlsplit(uri).netloc or None if uri else None,
-        returns_to=destination_of(connection.redirect_uri).name,
+        returns_to=destination.name,
+        # The machine that it was connected from need not be the one in front of the person now.
+        place="an application on a computer or device" if destination.warning else None,
         scopes=tuple(
             SCOPE_TEXTS[Scope(scope)] for scope in connection.scopes if scope in _KNOWN_SCOPES
         ),
