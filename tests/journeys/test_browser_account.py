@@ -180,6 +180,8 @@ async def test_its_pages_are_accessible_and_fit_the_screen(
         clock.advance(VISIT_IDLE_SECONDS_MAX + 1)
         await page.goto(scene.account_url)
         complaints += await accessibility_complaints(page, "account-visit-over")
+        await page.goto(f"{scene.issuer}/oauth/callback?state=dmcp_as_{'A' * 43}")
+        complaints += await accessibility_complaints(page, "account-error")
         await context.close()
 
     assert complaints == []
