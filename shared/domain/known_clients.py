@@ -114,14 +114,17 @@ KNOWN_CLIENTS: Final[tuple[KnownClient, ...]] = (
         source="https://developers.openai.com/codex/mcp",
         document_ids=("https://chatgpt.com/oauth/codex/client.json",),
         registered_names=("Codex",),
-        shared_redirects=("http://127.0.0.1/callback",),
-        quirks=("another loopback port at every sign-in", "refreshes without resource"),
+        shared_redirects=("http://127.0.0.1/callback", "http://127.0.0.1/callback/*"),
+        quirks=(
+            "registers anew at every sign-in, with another loopback port and path",
+            "refreshes without resource",
+        ),
     ),
     KnownClient(
         family=ClientFamily.CURSOR,
         name="Cursor",
         ways=(Way.DYNAMIC, Way.PREREGISTERED),
-        source="https://cursor.com/docs/context/mcp",
+        source="https://cursor.com/docs/mcp",
         registered_names=("Cursor",),
         own_redirects=(
             "https://www.cursor.com/agents/mcp/oauth/callback",
@@ -130,6 +133,7 @@ KNOWN_CLIENTS: Final[tuple[KnownClient, ...]] = (
         shared_redirects=("http://localhost:8787/callback",),
         quirks=(
             "registers three redirect URIs at once, one with a scheme of its own",
+            "returns to loopback, older ones to their own scheme",
             "asks for every scope that is supported",
         ),
     ),
@@ -145,6 +149,7 @@ KNOWN_CLIENTS: Final[tuple[KnownClient, ...]] = (
         quirks=(
             "the resource must be the very URL that its user entered",
             "another loopback port when 33418 is taken",
+            "older ones register the device grant, too",
             "without metadata it tries /authorize, /token and /register",
         ),
     ),
@@ -158,14 +163,14 @@ KNOWN_CLIENTS: Final[tuple[KnownClient, ...]] = (
             "http://localhost:6274/oauth/callback",
             "http://127.0.0.1:6276/oauth/callback",
         ),
-        quirks=("runs in a browser: every step needs CORS",),
+        quirks=("runs in a browser: every step needs CORS", "registers an empty scope"),
     ),
     KnownClient(
         family=ClientFamily.MCP_REMOTE,
         name="mcp-remote",
         ways=(Way.DYNAMIC, Way.PREREGISTERED),
         source="https://github.com/geelen/mcp-remote",
-        registered_names=("MCP CLI Proxy",),
+        registered_names=("MCP CLI Proxy", "MCP CLI Client"),
         shared_redirects=("http://localhost/oauth/callback",),
         quirks=(
             "falls back to the scopes openid email profile",
@@ -180,7 +185,11 @@ KNOWN_CLIENTS: Final[tuple[KnownClient, ...]] = (
         source="https://github.com/google-gemini/gemini-cli/blob/main/packages/core/src/mcp/oauth-provider.ts",
         registered_names=("Gemini CLI MCP Client",),
         shared_redirects=("http://localhost/oauth/callback",),
-        quirks=("the resource must be the URL that its user entered", "another port every time"),
+        quirks=(
+            "the resource must be the URL that its user entered",
+            "another port every time",
+            "registers an empty scope, older ones a member that does not exist",
+        ),
     ),
 )
 

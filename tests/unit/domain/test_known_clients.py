@@ -47,7 +47,7 @@ def test_a_record_is_told_by_its_id_its_redirects_and_its_name(known: KnownClien
 def test_every_known_redirect_uri_may_be_registered(known: KnownClient) -> None:
     for uri in (*known.own_redirects, *known.shared_redirects):
         assert redirects.may_register(uri.replace("*", "id-7"))
-    assert all(redirects.is_loopback(uri) for uri in known.shared_redirects)
+    assert all(redirects.is_loopback(uri.replace("*", "x")) for uri in known.shared_redirects)
     assert not any(redirects.is_loopback(uri) for uri in known.own_redirects)
 
 
