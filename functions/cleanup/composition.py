@@ -11,6 +11,7 @@ from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.vault.data_key_changes import DataKeyChanges
 from shared.workflows.discard_pair import DiscardedPairDrainer
 from shared.workflows.drain_outbox import OutboxDrainer
+from shared.workflows.erase_person import PendingErasures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,6 @@ def compose(settings: CleanupFunctionSettings) -> Parts:
         DiscardedPairDrainer(opened.database, opened.vault, oauth),
         batch_max=settings.cleanup_batch_max,
         seconds_left=request_context.remaining_seconds,
-        chores=(_key_rotation(opened, settings),),
+        chores=(PendingErasures(opened.database), _key_rotation(opened, settings)),
     )
     return Parts(housekeeping=housekeeping, opened=opened)

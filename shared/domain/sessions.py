@@ -22,6 +22,7 @@ class EndCause(StrEnum):
     EXPIRED = "expired"
     REJECTED_UPSTREAM = "rejected_upstream"
     SUBJECT_CHANGED = "subject_changed"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

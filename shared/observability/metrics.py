@@ -64,6 +64,7 @@ class MetricName(StrEnum):
     PAIRS_UNDER_OLD_KEYS = "PairsUnderOldKeys"
     PAIRS_RESEALED = "PairsResealed"
     DATA_KEY_CHANGES = "DataKeyChanges"
+    ERASURES = "Erasures"
 
 
 class Dimension(StrEnum):
@@ -183,6 +184,11 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.PAIRS_RESEALED: MetricSpec(
         _COUNT, (), "Pairs that a cleanup moved to the newest data key."
+    ),
+    MetricName.ERASURES: MetricSpec(
+        _COUNT,
+        (Dimension.OUTCOME,),
+        "People to be erased: requested, then erased with Drupal told or not told.",
     ),
     MetricName.DATA_KEY_CHANGES: MetricSpec(
         _COUNT, (Dimension.OPERATION,), "Data keys made, wrapped anew, or retired."

@@ -42,6 +42,8 @@ class AuditAction(StrEnum):
     UPSTREAM_REFRESHED = "upstream:refreshed"
     UPSTREAM_REJECTED = "upstream:rejected"
     SEAL_REFUSED = "seal:refused"
+    PERSON_ERASURE_REQUESTED = "person:erasure_requested"
+    PERSON_ERASED = "person:erased"
     DATA_KEY_MADE = "data_key:made"
     DATA_KEY_REWRAPPED = "data_key:rewrapped"
     DATA_KEY_RETIRED = "data_key:retired"

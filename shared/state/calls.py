@@ -96,7 +96,7 @@ def _call(found: dict[str, Any]) -> AuthenticatedCall:
             user_id=UserId(found["user_id"]),
             client_id=ClientId(found["grant_client_id"]),
             subject=UpstreamSubject(found["subject"]),
-            user_salt=bytes(found["user_salt"]),
+            user_salt=bytes(found["user_salt"] or b""),
             status=GrantStatus(found["grant_status"]),
             pair=SealedPair(
                 ciphertext=bytes(found["pair_ciphertext"]),

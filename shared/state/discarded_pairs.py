@@ -68,7 +68,7 @@ async def due(tx: Transaction, *, limit: int, push_seconds: float) -> list[Disca
         DiscardedPair(
             pair_id=one["pair_id"],
             user_id=UserId(one["user_id"]),
-            user_salt=bytes(one["salt"]),
+            user_salt=bytes(one["salt"] or b""),
             pair=SealedPair(
                 ciphertext=bytes(one["pair_ciphertext"]), key_generation=one["key_generation"]
             ),

@@ -273,7 +273,7 @@ def _grant_or_none(found: dict[str, Any] | None) -> Grant | None:
         user_id=UserId(found["user_id"]),
         client_id=ClientId(found["client_id"]),
         subject=UpstreamSubject(found["subject"]),
-        user_salt=bytes(found["salt"]),
+        user_salt=bytes(found["salt"] or b""),
         status=GrantStatus(found["status"]),
         pair=SealedPair(
             ciphertext=bytes(found["pair_ciphertext"]), key_generation=found["key_generation"]

@@ -94,6 +94,16 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         why="As sessions; and never before Drupal was told.",
     ),
     RetentionRule(
+        name="people_unseen",
+        table="app.users",
+        condition="seen_at < app.now() - interval '90 days'"
+        " AND (erasure_requested_at IS NULL OR erased_at IS NOT NULL)"
+        " AND NOT EXISTS (SELECT 1 FROM app.grants g WHERE g.user_id = users.user_id)"
+        " AND NOT EXISTS (SELECT 1 FROM app.discarded_pairs d WHERE d.user_id = users.user_id)",
+        why="Who has neither a grant nor been here for 90 days is not remembered; salt and id at"
+        " the site go.",
+    ),
+    RetentionRule(
         name="clients_unused",
         table="app.clients",
         condition="unused_expires_at < app.now()"

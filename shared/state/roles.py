@@ -104,7 +104,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         *_REFRESH,
         "INSERT, DELETE ON app.data_keys",
         "UPDATE (wrapped_key, kms_key_id) ON app.data_keys",
-        "UPDATE (site, subject, salt, seen_at, erasure_requested_at, erased_at) ON app.users",
+        "UPDATE (subject, salt, erasure_requested_at, erased_at) ON app.users",
         "DELETE ON app.users",
         "UPDATE, DELETE ON app.revocation_outbox",
         "DELETE ON app.grants",

@@ -5,15 +5,12 @@ from typing import LiteralString
 from shared.domain.identifiers import UpstreamSubject, UserId
 from shared.state.database import Transaction
 
-_ADD: LiteralString = """
+# The time of the visit keeps the row: people whom nobody has seen for long are forgotten.
+_ENSURE: LiteralString = """
     INSERT INTO app.users (user_id, site, subject, salt)
     VALUES (%(user_id)s, %(site)s, %(subject)s, %(salt)s)
-    ON CONFLICT (site, subject) DO NOTHING
+    ON CONFLICT (site, subject) DO UPDATE SET seen_at = app.now()
     RETURNING user_id, salt
-"""
-
-_FIND: LiteralString = """
-    SELECT user_id, salt FROM app.users WHERE site = %(site)s AND subject = %(subject)s
 """
 
 
@@ -25,8 +22,7 @@ async def ensure(
     Two sign-ins of one new person at once agree: the second waits for the first one's commit.
     """
     params = {"user_id": user_id, "site": site, "subject": subject, "salt": salt}
-    # A second statement sees what a concurrent one has committed meanwhile; a union would not.
-    found = await tx.row(_ADD, params) or await tx.row(_FIND, params)
+    found = await tx.row(_ENSURE, params)
     if found is None:
-        raise LookupError("a user vanished between two statements")
+        raise LookupError("a statement that always returns a row returned none")
     return UserId(found["user_id"]), bytes(found["salt"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from shared.domain.account_page import VISIT_IDLE_SECONDS_MAX
-from shared.domain.identifiers import ClientId, SignInId, new_id
+from shared.domain.identifiers import ClientId, SignInId, UpstreamSubject, UserId, new_id
 from shared.domain.sessions import EndCause, RotationDecision, decide_rotation
 from shared.domain.sign_ins import CODE_SECONDS_MAX, SIGN_IN_SECONDS_MAX
 from shared.domain.site_tools import SiteToolList
@@ -24,6 +24,7 @@ from shared.state import (
     sessions,
     sign_ins,
     tool_catalogue,
+    users,
 )
 from shared.state.assertion_ids import AssertionUse
 from shared.state.database import Database
@@ -161,6 +162,17 @@ async def a_list_of_tools(database: Database) -> None:
         await tool_catalogue.store(tx, row["user_id"], listed)
 
 
+async def a_person_without_a_grant(database: Database) -> None:
+    async with database.transaction() as tx:
+        await users.ensure(
+            tx,
+            user_id=UserId(new_id()),
+            site="https://site.example",
+            subject=UpstreamSubject("17"),
+            salt=bytes(32),
+        )
+
+
 async def a_call(database: Database) -> None:
     grant_id = await add_grant(database)
     async with database.transaction() as tx:
@@ -197,6 +209,7 @@ CASES = [
     Due("browser_approvals_expired", an_approval, HOUR),
     Due("refresh_attempts_old", an_attempt, 7 * DAY),
     Due("grants_ended", an_ended_grant, 90 * DAY),
+    Due("people_unseen", a_person_without_a_grant, 90 * DAY),
     Due("clients_unused", an_unused_client, DAY),
     Due("assertion_ids_expired", a_used_assertion, 100 + HOUR),
     Due("tool_catalogue_old", a_list_of_tools, 30 * DAY),
@@ -367,7 +380,7 @@ async def test_a_session_in_use_is_untouched_by_every_rule(
         assert await sessions.access_token_lives(tx, session.access_hash)
 
 
-async def test_an_ended_grant_is_gone_in_the_end_and_leaves_only_person_and_keys(
+async def test_an_ended_grant_is_gone_in_the_end_with_its_person_and_leaves_only_keys(
     database: Database, clock: DatabaseClock
 ) -> None:
     session = await a_rotated_session(database)
@@ -383,8 +396,29 @@ async def test_an_ended_grant_is_gone_in_the_end_and_leaves_only_person_and_keys
         "refresh_tokens_expired",
         "sessions_over",
         "grants_ended",
+        "people_unseen",
         "clients_unused",
     }
     assert await value(database, "SELECT count(*) FROM app.grants") == 0
-    assert await value(database, "SELECT count(*) FROM app.users") == 1
+    assert await value(database, "SELECT count(*) FROM app.users") == 0
     assert await value(database, "SELECT count(*) FROM app.data_keys") == 1
+
+
+async def test_a_person_who_comes_back_in_time_is_remembered(
+    database: Database, clock: DatabaseClock
+) -> None:
+    await a_person_without_a_grant(database)
+    clock.advance(89 * DAY)
+    await a_person_without_a_grant(database)
+    clock.advance(89 * DAY)
+
+    assert await apply(database, BY_NAME["people_unseen"]) == 0
+
+
+async def test_a_person_with_a_grant_is_remembered_however_long_ago_the_last_sign_in(
+    database: Database, clock: DatabaseClock
+) -> None:
+    await add_grant(database)
+    clock.advance(400 * DAY)
+
+    assert await apply(database, BY_NAME["people_unseen"]) == 0
