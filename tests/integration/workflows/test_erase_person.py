@@ -50,7 +50,8 @@ def person(admin: Admin, signed_in: SignedIn) -> tuple[str, bool, bool]:
         [signed_in.user_id],
     ).fetchone()
     assert row is not None
-    return row
+    subject, has_salt, erased = row
+    return subject, has_salt, erased
 
 
 async def test_the_request_ends_everything_and_forgets_who_it_was(
