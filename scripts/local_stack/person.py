@@ -11,7 +11,7 @@ from scripts.local_stack.browser import BrowserError, Button, Form, Page, Script
 
 PAGES_MAX: Final = 10
 _AGREES: Final = re.compile(
-    r"\b(allow|grant|approve|authorize|agree|accept|continue)\b", re.IGNORECASE
+    r"\b(allow|grant|approve|authorize|agree|accept|continue|sign in with)\b", re.IGNORECASE
 )
 
 

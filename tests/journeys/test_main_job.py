@@ -3,9 +3,11 @@
 import asyncio
 from pathlib import Path
 
+import httpx2
 import pytest
 from mcp import Client
 
+from scripts.local_stack.browser import Page
 from scripts.local_stack.client import MODES, ClientMemory
 from scripts.local_stack.options import Front
 from tests.journeys.old_client import search_as_an_old_client
@@ -44,6 +46,36 @@ async def hear_of_progress_before_the_site_has_answered(world: World, client: Cl
     assert not (await asyncio.wait_for(call, WAIT_SECONDS_MAX)).is_error
 
 
+async def disconnect_everything_on_the_account_page(world: World, kept: ClientMemory) -> None:
+    assert await answer_to_a_call(world, kept) == 200
+    address = f"{world.stack.addresses.issuer_url}/account"
+    async with world.member() as person:
+        assert await person.sign_in(address, address) == address
+        page = await person.browser.open(address)
+        assert isinstance(page, Page)
+        assert page.text.count("Scripted client") == len(MODES)
+        form = next(form for form in page.forms if "Disconnect all" in form.buttons[0].text)
+        page = await person.browser.submit(page, form, button=form.buttons[0])
+        assert isinstance(page, Page)
+    assert "None of them can use your account any more" in page.text
+    assert await answer_to_a_call(world, kept) == 401
+
+
+async def answer_to_a_call(world: World, kept: ClientMemory) -> int:
+    """The status that a client hears with the token it has."""
+    assert kept.tokens is not None
+    async with httpx2.AsyncClient(timeout=WAIT_SECONDS_MAX) as http:
+        answer = await http.post(
+            world.stack.addresses.mcp_url,
+            headers={
+                "authorization": f"Bearer {kept.tokens.access_token}",
+                "accept": "application/json, text/event-stream",
+            },
+            json={"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}},
+        )
+    return answer.status_code
+
+
 @pytest.mark.parametrize(
     ("front", "dialect"),
     [("urls", 6), ("edge", 6), ("urls", 5)],
@@ -59,5 +91,6 @@ async def test_a_person_signs_in_searches_and_reads_with_clients_of_every_age(
                 await search_and_read(client)
                 await hear_of_progress_before_the_site_has_answered(world, client)
             assert memory.sign_ins == 1
+        await disconnect_everything_on_the_account_page(world, memory)
         for reads_metadata in (True, False):
             assert await search_as_an_old_client(world, reads_metadata=reads_metadata) > 0
