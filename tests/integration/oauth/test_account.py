@@ -1,5 +1,6 @@
 """The account page: whose connections it shows, what it ends, and what it never tells."""
 
+import asyncio
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,11 @@ import psycopg
 import pytest
 
 from functions.oauth import account_cookie, browser_cookie
-from shared.domain.account_page import VISIT_IDLE_SECONDS_MAX, VISIT_SECONDS_MAX
+from shared.domain.account_page import (
+    CONNECTIONS_SHOWN_MAX,
+    VISIT_IDLE_SECONDS_MAX,
+    VISIT_SECONDS_MAX,
+)
 from shared.domain.tokens import TokenKind, hash_token
 from shared.state import discarded_pairs, sessions
 from shared.state.database import Database
@@ -245,6 +250,55 @@ async def test_all_connections_end_together(driver: Driver, maya: Visitor) -> No
     assert "No application is connected" in page.text
     for one in tokens:
         assert (await driver.refresh(one["refresh_token"])).status_code == 400
+
+
+async def test_a_long_list_is_cut_and_ended_as_a_whole(
+    driver: Driver, maya: Visitor, database_admin: psycopg.Connection[Any]
+) -> None:
+    await driver.tokens()
+    database_admin.execute(
+        "INSERT INTO app.grants (grant_id, user_id, client_id, pair_ciphertext, key_generation,"
+        " access_expires_at, last_used_at)"
+        " SELECT gen_random_uuid(), user_id, client_id, pair_ciphertext, key_generation,"
+        " access_expires_at, last_used_at - n * interval '1 day'"
+        " FROM app.grants, generate_series(1, %(more)s) n",
+        {"more": CONNECTIONS_SHOWN_MAX + 1},
+    )
+    page = await maya.sign_in()
+
+    await maya.post("disconnect_all")
+
+    assert len(maya.connections) == CONNECTIONS_SHOWN_MAX
+    assert "2 more are not shown" in page.text
+    assert "Disconnect all 102 applications" in page.text
+    rows = database_admin.execute(
+        "SELECT count(*), count(*) FILTER (WHERE status = 'ended') FROM app.grants"
+    ).fetchone()
+    assert rows == (102, 102)
+
+
+async def test_disconnecting_twice_at_once_while_the_client_refreshes_leaves_nothing_alive(
+    driver: Driver, maya: Visitor, database_admin: psycopg.Connection[Any]
+) -> None:
+    tokens = [await driver.tokens() for _ in range(3)]
+    await maya.sign_in()
+    elsewhere = Visitor(driver.http, driver.upstream)
+    await elsewhere.sign_in()
+
+    answers = await asyncio.gather(
+        maya.post("disconnect_all"),
+        elsewhere.post("disconnect_all"),
+        maya.post("disconnect", connection=maya.connections[0]),
+        *(driver.refresh(one["refresh_token"]) for one in tokens),
+    )
+
+    assert [answer.status_code for answer in answers[:3]] == [303, 303, 303]
+    alive = database_admin.execute(
+        "SELECT (SELECT count(*) FROM app.grants WHERE status <> 'ended'),"
+        " (SELECT count(*) FROM app.sessions WHERE ended_at IS NULL),"
+        " (SELECT count(*) FROM app.audit_events WHERE action = 'grant:ended')"
+    ).fetchone()
+    assert alive == (0, 0, 3), "each ended once"
 
 
 async def test_a_person_never_sees_or_ends_what_is_anothers(driver: Driver, maya: Visitor) -> None:
