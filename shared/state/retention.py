@@ -112,6 +112,16 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         why="Anybody can register; only what was signed in with stays, or is about to be.",
     ),
     RetentionRule(
+        name="clients_left",
+        table="app.clients",
+        condition="kind = 'dynamic' AND unused_expires_at IS NULL"
+        " AND created_at < app.now() - interval '13 months'"
+        " AND NOT EXISTS (SELECT 1 FROM app.grants g WHERE g.client_id = clients.client_id)"
+        " AND NOT EXISTS (SELECT 1 FROM app.sign_ins i WHERE i.client_id = clients.client_id)",
+        why="Some clients register with another address at every sign-in. A grant stays for 90 days"
+        " after its end, and only then can its client go: one that comes back has to register.",
+    ),
+    RetentionRule(
         name="assertion_ids_expired",
         table="app.assertion_ids",
         condition="expires_at < app.now() - interval '1 hour'",

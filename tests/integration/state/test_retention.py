@@ -155,6 +155,12 @@ async def a_used_assertion(database: Database) -> None:
         assert await assertion_ids.accept(tx, use)
 
 
+async def a_client_without_a_grant(database: Database) -> None:
+    client_id = await add_client(database)
+    async with database.transaction() as tx:
+        await clients.mark_used(tx, client_id)
+
+
 async def a_list_of_tools(database: Database) -> None:
     row = await grant_row(database, await add_grant(database))
     async with database.transaction() as tx:
@@ -211,6 +217,7 @@ CASES = [
     Due("grants_ended", an_ended_grant, 90 * DAY),
     Due("people_unseen", a_person_without_a_grant, 90 * DAY),
     Due("clients_unused", an_unused_client, DAY),
+    Due("clients_left", a_client_without_a_grant, 396 * DAY, slack_seconds=4 * DAY),
     Due("assertion_ids_expired", a_used_assertion, 100 + HOUR),
     Due("tool_catalogue_old", a_list_of_tools, 30 * DAY),
     Due("usage_events_old", a_call, 396 * DAY, slack_seconds=4 * DAY),
