@@ -344,6 +344,17 @@ async def test_an_ended_grant_stays_until_the_site_was_told(
     assert (before, await apply(database, rule)) == (0, 1)
 
 
+async def test_a_client_with_a_grant_stays_however_old(
+    database: Database, clock: DatabaseClock
+) -> None:
+    await add_grant(database)
+    async with database.transaction() as tx:
+        await clients.mark_used(tx, ClientId(CLIENT_ID))
+    clock.advance(400 * DAY)
+
+    assert await apply(database, BY_NAME["clients_left"]) == 0
+
+
 async def test_a_client_in_use_stays(database: Database, clock: DatabaseClock) -> None:
     await add_client(database, "used")
     async with database.transaction() as tx:
