@@ -21,8 +21,14 @@ class EndCause(StrEnum):
     REFRESH_TOKEN_REUSED = "refresh_token_reused"
     EXPIRED = "expired"
     REJECTED_UPSTREAM = "rejected_upstream"
+    REPLY_LOST = "reply_lost"
+    """Drupal replaced the pair and its answer reached nobody: ours, or nobody's, fault."""
     SUBJECT_CHANGED = "subject_changed"
     ERASED = "erased"
+
+
+REVIVABLE_CAUSES = frozenset({EndCause.REJECTED_UPSTREAM, EndCause.REPLY_LOST})
+"""Ends that say no more than that no living pair was at hand: one that turns up takes them back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,9 @@ class MetricName(StrEnum):
     UPSTREAM_REFRESH_DURATION = "UpstreamRefreshDuration"
     GRANTS_DUE = "GrantsDue"
     GRANTS_ENDED = "GrantsEnded"
+    GRANTS_REVIVED = "GrantsRevived"
+    PAIRS_RECOVERED = "PairsRecovered"
+    UPSTREAM_CLIENT_REFUSED = "UpstreamClientRefused"
     REFRESHES_QUEUED = "RefreshesQueued"
     QUEUE_MESSAGES = "QueueMessages"
     WATCHDOGS_NOT_ARMED = "WatchdogsNotArmed"
@@ -128,6 +131,15 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.GRANTS_DUE: MetricSpec(_COUNT, (), "Grants that one tick found due for refresh."),
     MetricName.GRANTS_ENDED: MetricSpec(_COUNT, (Dimension.CAUSE,), "Grants that ended."),
+    MetricName.GRANTS_REVIVED: MetricSpec(
+        _COUNT, (), "Grants that had ended for want of a living pair, and whose pair turned up."
+    ),
+    MetricName.PAIRS_RECOVERED: MetricSpec(
+        _COUNT, (), "Refreshed pairs taken from the second store, because their worker was gone."
+    ),
+    MetricName.UPSTREAM_CLIENT_REFUSED: MetricSpec(
+        _COUNT, (), "Refreshes at which Drupal refused our client: operators act, nobody else can."
+    ),
     MetricName.REFRESHES_QUEUED: MetricSpec(_COUNT, (), "Due grants that were sent to the queue."),
     MetricName.QUEUE_MESSAGES: MetricSpec(
         _COUNT, (Dimension.OUTCOME,), "Messages of the refresher's queues by what came of them."

@@ -35,6 +35,7 @@ class AuditAction(StrEnum):
     GRANT_CREATED = "grant:created"
     GRANT_SUSPENDED = "grant:suspended"
     GRANT_ENDED = "grant:ended"
+    GRANT_REVIVED = "grant:revived"
     GRANT_REVOKED_UPSTREAM = "grant:revoked_upstream"
     ACCOUNT_SIGNED_IN = "account:signed_in"
     ACCOUNT_SIGN_IN_REFUSED = "account:sign_in_refused"

@@ -4,20 +4,37 @@ An attempt without an outcome means that Drupal may have rotated the pair. Never
 resolve the doubt.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
 from shared.domain.identifiers import GrantId
-from shared.state.database import Transaction
+from shared.state.database import DatabaseStatementError, Transaction
 
+# The row that is inserted is not yet there for the question after other ones.
 _BEGIN: LiteralString = """
-    INSERT INTO app.refresh_attempts (attempt_id, grant_id, pair_generation)
-    VALUES (%(attempt_id)s, %(grant_id)s, %(pair_generation)s)
+    WITH begun AS (
+        INSERT INTO app.refresh_attempts (attempt_id, grant_id, pair_generation)
+        VALUES (%(attempt_id)s, %(grant_id)s, %(pair_generation)s)
+    )
+    SELECT app.now() AS started_at, EXISTS (
+        SELECT 1 FROM app.refresh_attempts
+         WHERE grant_id = %(grant_id)s AND pair_generation = %(pair_generation)s
+           AND (outcome IS NULL OR outcome = %(lost)s)) AS after_doubt
 """
 
+# What was given up may come back; every other outcome is the last word.
 _FINISH: LiteralString = """
     UPDATE app.refresh_attempts SET finished_at = app.now(), outcome = %(outcome)s
-     WHERE attempt_id = %(attempt_id)s
+     WHERE attempt_id = %(attempt_id)s AND (outcome IS NULL OR outcome = %(lost)s)
+"""
+
+_ANY_LOST: LiteralString = """
+    SELECT 1 AS found FROM app.refresh_attempts
+     WHERE grant_id = %(grant_id)s AND pair_generation = %(pair_generation)s
+       AND outcome = %(lost)s
+     LIMIT 1
 """
 
 _IN_DOUBT: LiteralString = """
@@ -44,19 +61,49 @@ _GIVE_UP: LiteralString = """
 REPLY_LOST = "reply_lost"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """An attempt that has been written down."""
+
+    attempt_id: UUID
+    started_at: datetime
+    """Database time."""
+    after_doubt: bool
+    """An earlier attempt on the same pair has no outcome, or its answer was given up."""
+
+
 async def begin(
     tx: Transaction, *, attempt_id: UUID, grant_id: GrantId, pair_generation: int
-) -> None:
+) -> Begun:
     """Write down that Drupal is about to be asked to rotate this pair."""
-    await tx.execute(
+    found = await tx.row(
         _BEGIN,
-        {"attempt_id": attempt_id, "grant_id": grant_id, "pair_generation": pair_generation},
+        {
+            "attempt_id": attempt_id,
+            "grant_id": grant_id,
+            "pair_generation": pair_generation,
+            "lost": REPLY_LOST,
+        },
+    )
+    if found is None:
+        raise DatabaseStatementError({"rows": 0})
+    return Begun(
+        attempt_id=attempt_id, started_at=found["started_at"], after_doubt=found["after_doubt"]
     )
 
 
 async def finish(tx: Transaction, *, attempt_id: UUID, outcome: str) -> None:
     """Write down how it went; leave it out where it is not known."""
-    await tx.execute(_FINISH, {"attempt_id": attempt_id, "outcome": outcome})
+    await tx.execute(_FINISH, {"attempt_id": attempt_id, "outcome": outcome, "lost": REPLY_LOST})
+
+
+async def any_lost(tx: Transaction, *, grant_id: GrantId, pair_generation: int) -> bool:
+    """Whether the answer to some attempt on this pair was given up."""
+    found = await tx.row(
+        _ANY_LOST,
+        {"grant_id": grant_id, "pair_generation": pair_generation, "lost": REPLY_LOST},
+    )
+    return found is not None
 
 
 async def in_doubt(

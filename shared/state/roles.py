@@ -45,7 +45,7 @@ _EVERYBODY: Final[tuple[LiteralString, ...]] = (
     "EXECUTE ON FUNCTION app.audit_append(uuid, text, uuid, uuid, uuid, text, jsonb)",
 )
 
-# To refresh a pair, and to end a grant that Drupal rejects.
+# To refresh a pair, to end a grant that Drupal rejects, and to take such an end back.
 _REFRESH: Final[tuple[LiteralString, ...]] = (
     "SELECT ON app.data_keys",
     "SELECT ON app.users",
@@ -55,7 +55,7 @@ _REFRESH: Final[tuple[LiteralString, ...]] = (
         " pair_generation, access_expires_at, refresh_at, refresh_failures, lease_owner,"
         " lease_until) ON app.grants"
     ),
-    "SELECT (session_id, grant_id, ended_at) ON app.sessions",
+    "SELECT (session_id, grant_id, ended_at, ended_cause) ON app.sessions",
     "UPDATE (ended_at, ended_cause) ON app.sessions",
     "SELECT, INSERT ON app.refresh_attempts",
     "UPDATE (finished_at, outcome) ON app.refresh_attempts",

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.domain.grants import Grant
+from shared.domain.grants import Grant, GrantStatus
 from shared.errors.base import ServiceError
 from shared.observability.logging import log
 from shared.state import audit_events, grants, revocation_outbox
@@ -74,6 +74,9 @@ class OutboxDrainer:
     async def _tell(self, pending: PendingRevocation) -> bool:
         async with self._database.autocommit() as tx:
             grant = await grants.find(tx, pending.grant_id)
+        if grant is not None and grant.status is not GrantStatus.ENDED:
+            # Its pair has turned up since: it lives, and nothing of it may be burnt.
+            grant = None
         try:
             if grant is not None:
                 pair = await open_pair(self._vault, grant)

@@ -11,28 +11,30 @@ import secrets
 import time
 from collections.abc import Coroutine
 from dataclasses import replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
-from shared.domain.grants import Grant, GrantStatus, SealedPair, UpstreamPair
+from shared.domain.grants import Grant, GrantStatus, UpstreamPair
 from shared.domain.identifiers import GrantId, new_id
 from shared.domain.refresh_times import (
     DOUBT_SECONDS_MAX,
     REFRESH_DEADLINE_SECONDS,
     REFRESH_LEASE_SECONDS,
+    REFRESH_WATCHDOG_SECONDS,
 )
 from shared.domain.sessions import EndCause
 from shared.errors.base import ServiceError, UnavailableError
 from shared.observability import metrics
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
-from shared.observability.request_context import remaining_seconds
 from shared.observability.spans import SpanName
 from shared.observability.tracing import span
 from shared.state import audit_events, grants, refresh_attempts
 from shared.state.audit_events import AuditAction
 from shared.state.database import Database, DatabaseUnavailableError, Transaction
+from shared.state.refresh_attempts import Begun
 from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.upstream.failures import (
     RefreshRejectedError,
@@ -42,8 +44,10 @@ from shared.upstream.failures import (
 )
 from shared.vault.token_vault import TokenVault
 from shared.workflows.end_grant import end_grant
+from shared.workflows.keep_pair import PairKeeper, ReceivedPair
+from shared.workflows.recover_pair import PairRecovery, Recovery
 from shared.workflows.safety_nets import NO_NETS, SafetyNets
-from shared.workflows.sealed_pairs import open_pair, refresh_after_seconds, seal_next_pair
+from shared.workflows.sealed_pairs import open_pair
 
 T = TypeVar("T")
 
@@ -51,12 +55,6 @@ BACK_OFF_SECONDS_MIN = 30.0
 BACK_OFF_SECONDS_MAX = 90.0
 ASK_SHARE_MIN = 0.5
 """Drupal is asked only while this share of the time is left: its answer has to reach somebody."""
-STORE_SECONDS_MAX = 30.0
-"""So long a database that is away is asked again to take the only live pair: a failover's time."""
-STORE_MARGIN_SECONDS = 2.0
-"""Left of the invocation when that is given up."""
-STORE_RETRY_SECONDS = 0.1
-STORE_RETRY_SECONDS_MAX = 1.0
 BURN_TIMEOUT_SECONDS = 4.0
 _random = secrets.SystemRandom()
 
@@ -86,6 +84,8 @@ class GrantRefresher:
         self._vault = vault
         self._oauth = oauth
         self._nets = nets
+        self._keeper = PairKeeper(database, vault, nets.spill)
+        self._recovery = PairRecovery(database, vault, nets.spill)
 
     async def refresh(
         self,
@@ -138,6 +138,39 @@ class GrantRefresher:
     async def _exchange(
         self, grant: Grant, refresh_token: str, time_left: "_TimeLeft"
     ) -> RefreshOutcome:
+        begun = await self._begin(grant)
+        if begun is None:
+            return RefreshOutcome.NOT_DUE
+        begun_at = time.monotonic()
+        try:
+            if begun.after_doubt and await self._recovered(grant, begun) is Recovery.STORED:
+                return RefreshOutcome.REFRESHED
+            await self._arm(grant)
+            pair = await self._oauth.refresh(refresh_token, timeout_seconds=time_left.to_ask())
+        except RefreshRejectedError:
+            return await self._refused(grant, begun)
+        except UpstreamMisconfiguredError as error:
+            metrics.count(MetricName.UPSTREAM_CLIENT_REFUSED)
+            await self._not_now(grant, begun.attempt_id, error, in_doubt=False)
+            raise
+        except UnavailableError as error:
+            in_doubt = isinstance(error, UpstreamUnavailableError) and error.sent
+            await self._not_now(grant, begun.attempt_id, error, in_doubt=in_doubt)
+            return RefreshOutcome.INDETERMINATE
+        received_at = begun.started_at + timedelta(seconds=time.monotonic() - begun_at)
+        if pair.subject and pair.subject != grant.subject:
+            return await self._subject_changed(grant, begun.attempt_id, pair)
+        return await self._keep(
+            ReceivedPair(
+                grant=grant,
+                attempt_id=begun.attempt_id,
+                pair=replace(pair, subject=grant.subject),
+                received_at=received_at,
+            )
+        )
+
+    async def _begin(self, grant: Grant) -> Begun | None:
+        """Claim the grant and write the attempt down; None if it is somebody else's."""
         attempt_id = new_id()
         async with self._database.transaction() as tx:
             claimed = await grants.claim(
@@ -148,106 +181,91 @@ class GrantRefresher:
                 lease_seconds=REFRESH_LEASE_SECONDS,
             )
             if claimed is None:
-                return RefreshOutcome.NOT_DUE
-            await refresh_attempts.begin(
+                return None
+            return await refresh_attempts.begin(
                 tx,
                 attempt_id=attempt_id,
                 grant_id=grant.grant_id,
                 pair_generation=grant.pair_generation,
             )
-        try:
-            pair = await self._oauth.refresh(refresh_token, timeout_seconds=time_left.to_ask())
-        except RefreshRejectedError:
-            return await self._rejected(grant, attempt_id)
-        except UpstreamMisconfiguredError as error:
-            await self._not_now(grant, attempt_id, error, in_doubt=False)
-            raise
-        except UpstreamUnavailableError as error:
-            await self._not_now(grant, attempt_id, error, in_doubt=error.sent)
-            return RefreshOutcome.INDETERMINATE
-        if pair.subject and pair.subject != grant.subject:
-            return await self._subject_changed(grant, attempt_id, pair)
-        return await self._keep(grant, attempt_id, replace(pair, subject=grant.subject))
 
-    async def _keep(self, grant: Grant, attempt_id: UUID, pair: UpstreamPair) -> RefreshOutcome:
-        """Store the only live pair; a database that is away is asked again, to the last moment."""
-        seconds = min(STORE_SECONDS_MAX, remaining_seconds() - STORE_MARGIN_SECONDS)
-        give_up_at = time.monotonic() + seconds
-        pause = STORE_RETRY_SECONDS
-        while True:
-            try:
-                sealed = await seal_next_pair(self._vault, grant, pair)
-                stored, current = await self._store(grant, attempt_id, pair=pair, sealed=sealed)
-            except UnavailableError as error:
-                log.warning("refreshed pair not stored yet", error=error)
-            else:
-                return RefreshOutcome.REFRESHED if stored else await self._fenced_off(current, pair)
-            if time.monotonic() + pause >= give_up_at:
-                break
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, STORE_RETRY_SECONDS_MAX)
-        log.error("refreshed pair could not be stored", grant_id=str(grant.grant_id))
+    async def _arm(self, grant: Grant) -> None:
+        """Have the refresh repeated should this process die; it goes on without that, too."""
+        if self._nets.watchdog is None:
+            return
+        try:
+            await self._nets.watchdog.arm(
+                grant.grant_id, grant.pair_generation, delay_seconds=REFRESH_WATCHDOG_SECONDS
+            )
+        except UnavailableError as error:
+            log.warning("refresh goes on without a watchdog", error=error)
+
+    async def _recovered(self, grant: Grant, begun: Begun) -> Recovery:
+        return await self._recovery.recover(
+            grant, now=begun.started_at, attempt_id=begun.attempt_id
+        )
+
+    async def _keep(self, received: ReceivedPair) -> RefreshOutcome:
+        kept = await self._keeper.keep(received)
+        if kept.stored:
+            return RefreshOutcome.REFRESHED
+        if kept.unwanted:
+            await self._burn(received.pair)
+            return RefreshOutcome.NOT_DUE
         return RefreshOutcome.INDETERMINATE
 
-    async def _store(
-        self, grant: Grant, attempt_id: UUID, *, pair: UpstreamPair, sealed: SealedPair
-    ) -> tuple[bool, Grant | None]:
-        """Whether the pair was stored; if not, the grant as it is now."""
-        async with self._database.transaction() as tx:
-            stored = await grants.store_pair(
-                tx,
-                grant_id=grant.grant_id,
-                pair_generation=grant.pair_generation,
-                pair=sealed,
-                life_seconds=pair.life_seconds,
-                refresh_after_seconds=refresh_after_seconds(pair.life_seconds),
-            )
-            current = None if stored else await grants.find(tx, grant.grant_id)
-            outcome = "stored" if stored else "fenced_off"
-            await refresh_attempts.finish(tx, attempt_id=attempt_id, outcome=outcome)
-            if stored:
-                await _audit(tx, AuditAction.UPSTREAM_REFRESHED, grant)
-        return stored, current
-
-    async def _fenced_off(self, current: Grant | None, pair: UpstreamPair) -> RefreshOutcome:
-        """Zero rows updated is an answer: the generation moved on, or the grant is gone."""
-        if current is not None and current.status is not GrantStatus.ENDED:
-            # Either an earlier try of ours was committed after all, or another worker has stored
-            # a pair of its own: Drupal lets one live at a time, and the row's is the later one.
+    async def _refused(self, grant: Grant, begun: Begun) -> RefreshOutcome:
+        """Believe a refusal only of a pair whose successor nobody holds."""
+        recovery = Recovery.NOTHING
+        if begun.after_doubt:
+            # Once more: its worker may have come to itself while Drupal was asked.
+            try:
+                recovery = await self._recovered(grant, begun)
+            except UnavailableError as error:
+                log.warning("second store not read", error=error)
+                recovery = Recovery.UNKNOWN
+        if recovery is Recovery.STORED:
             return RefreshOutcome.REFRESHED
-        await self._burn(pair)
-        return RefreshOutcome.NOT_DUE
-
-    async def _rejected(self, grant: Grant, attempt_id: UUID) -> RefreshOutcome:
-        """Believe a refusal only of a pair that nobody can have replaced meanwhile."""
         async with self._database.transaction() as tx:
-            current = await grants.find_locked(tx, grant.grant_id)
-            await refresh_attempts.finish(tx, attempt_id=attempt_id, outcome="rejected")
-            if current is None or current.status is GrantStatus.ENDED:
-                return RefreshOutcome.NOT_DUE
-            if current.pair_generation != grant.pair_generation:
-                return RefreshOutcome.REFRESHED
-            in_doubt = await refresh_attempts.in_doubt(
-                tx,
-                grant_id=grant.grant_id,
-                pair_generation=grant.pair_generation,
-                except_attempt_id=attempt_id,
-            )
-            if in_doubt:
-                # Another attempt may hold the new pair and still store it.
-                await refresh_attempts.give_up(
-                    tx,
-                    grant_id=grant.grant_id,
-                    pair_generation=grant.pair_generation,
-                    older_than_seconds=DOUBT_SECONDS_MAX,
-                )
-                await grants.back_off(tx, grant_id=grant.grant_id, seconds=_back_off_seconds())
-                await grants.release(tx, grant_id=grant.grant_id, lease_owner=attempt_id)
-                return RefreshOutcome.INDETERMINATE
-            await _audit(tx, AuditAction.UPSTREAM_REJECTED, grant)
-            await _end_in(tx, grant, EndCause.REJECTED_UPSTREAM)
-        log.warning("upstream rejected a refresh", grant_id=str(grant.grant_id))
+            outcome = await self._judge(tx, grant, begun, known=recovery is Recovery.NOTHING)
+        if outcome is RefreshOutcome.REJECTED:
+            log.warning("upstream rejected a refresh", grant_id=str(grant.grant_id))
+        return outcome
+
+    async def _judge(
+        self, tx: Transaction, grant: Grant, begun: Begun, *, known: bool
+    ) -> RefreshOutcome:
+        """End the grant, or park it; ``known``: nothing is spilled."""
+        current = await grants.find_locked(tx, grant.grant_id)
+        await refresh_attempts.finish(tx, attempt_id=begun.attempt_id, outcome="rejected")
+        if current is None or current.status is GrantStatus.ENDED:
+            return RefreshOutcome.NOT_DUE
+        if current.pair_generation != grant.pair_generation:
+            return RefreshOutcome.REFRESHED
+        if not known or await self._in_doubt(tx, grant, begun):
+            await _back_off_in(tx, grant, begun.attempt_id)
+            return RefreshOutcome.INDETERMINATE
+        lost = await refresh_attempts.any_lost(
+            tx, grant_id=grant.grant_id, pair_generation=grant.pair_generation
+        )
+        await _audit(tx, AuditAction.UPSTREAM_REJECTED, grant)
+        await _end_in(tx, grant, EndCause.REPLY_LOST if lost else EndCause.REJECTED_UPSTREAM)
         return RefreshOutcome.REJECTED
+
+    async def _in_doubt(self, tx: Transaction, grant: Grant, begun: Begun) -> bool:
+        """Whether another attempt may still hold the new pair, after giving up the old ones."""
+        await refresh_attempts.give_up(
+            tx,
+            grant_id=grant.grant_id,
+            pair_generation=grant.pair_generation,
+            older_than_seconds=DOUBT_SECONDS_MAX,
+        )
+        return await refresh_attempts.in_doubt(
+            tx,
+            grant_id=grant.grant_id,
+            pair_generation=grant.pair_generation,
+            except_attempt_id=begun.attempt_id,
+        )
 
     async def _subject_changed(
         self, grant: Grant, attempt_id: UUID, pair: UpstreamPair
@@ -276,8 +294,7 @@ class GrantRefresher:
                     await refresh_attempts.finish(
                         tx, attempt_id=attempt_id, outcome=error.code.value
                     )
-                await grants.back_off(tx, grant_id=grant.grant_id, seconds=_back_off_seconds())
-                await grants.release(tx, grant_id=grant.grant_id, lease_owner=attempt_id)
+                await _back_off_in(tx, grant, attempt_id)
         except DatabaseUnavailableError as failure:
             # Nothing is lost: the lease ends by itself, and doubt is the careful side.
             log.warning("failed refresh not noted", error=failure)
@@ -311,6 +328,11 @@ class _TimeLeft:
 def _back_off_seconds() -> float:
     """With jitter: grants that failed together are not tried together again."""
     return _random.uniform(BACK_OFF_SECONDS_MIN, BACK_OFF_SECONDS_MAX)
+
+
+async def _back_off_in(tx: Transaction, grant: Grant, attempt_id: UUID) -> None:
+    await grants.back_off(tx, grant_id=grant.grant_id, seconds=_back_off_seconds())
+    await grants.release(tx, grant_id=grant.grant_id, lease_owner=attempt_id)
 
 
 async def _audit(tx: Transaction, action: AuditAction, grant: Grant) -> None:

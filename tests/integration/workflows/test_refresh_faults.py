@@ -12,7 +12,7 @@ from shared.state.database import Database, DatabaseUnavailableError
 from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.upstream.failures import UpstreamTimeoutError, UpstreamUnavailableError
 from shared.vault.token_vault import TokenVault
-from shared.workflows import call_upstream, refresh_grant
+from shared.workflows import call_upstream, keep_pair
 from shared.workflows.call_upstream import AccountUnavailableError, UpstreamCaller
 from shared.workflows.end_grant import end_grant
 from shared.workflows.refresh_grant import GrantRefresher, RefreshOutcome
@@ -88,7 +88,7 @@ async def test_a_database_that_stumbles_after_the_reply_is_asked_again(
 async def test_a_database_that_stays_away_leaves_doubt_and_the_grant_alive(
     world: UpstreamWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refresh_grant, "STORE_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(keep_pair, "STORE_SECONDS_MAX", 0.0)
     signed_in = await world.sign_in()
     database = unreliable(world, healthy_transactions=1, refusals=50)
 
@@ -102,7 +102,7 @@ async def test_a_database_that_stays_away_leaves_doubt_and_the_grant_alive(
 async def test_a_database_that_restarts_after_the_reply_is_asked_until_it_is_back(
     world: UpstreamWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refresh_grant, "STORE_RETRY_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(keep_pair, "STORE_RETRY_SECONDS_MAX", 0.0)
     signed_in = await world.sign_in()
     database = unreliable(world, healthy_transactions=1, refusals=30)
 
