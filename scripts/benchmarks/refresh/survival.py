@@ -104,7 +104,11 @@ def measure(world: World, case: Case, effort: Effort) -> Survival:
     )
     kennel = Kennel(world.folder, workers=effort.workers, fast=fast)
     kennel.start()
-    nets = Nets() if case.way is Way.NAIVE else Nets(kennel=kennel.address)
+    nets = (
+        Nets()
+        if case.way is Way.NAIVE
+        else Nets(kennel=kennel.address, spill_table=world.spill_table)
+    )
     try:
         with world.town(options, nets) as town:
             crowd = Crowd(

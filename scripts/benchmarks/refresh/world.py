@@ -24,6 +24,7 @@ from scripts.benchmarks.refresh.parts import Surroundings
 from scripts.benchmarks.refresh.site_process import SiteFacts, SiteOptions
 from scripts.local_stack.options import REGION
 from scripts.local_stack.postgres import PostgresServer, temporary_postgres
+from scripts.local_stack.queues import TABLE, make_queues
 from shared.domain.identifiers import GrantId
 from shared.state.migrator import migrate
 from shared.state.roles import AppRole
@@ -40,6 +41,7 @@ class World:
     kms_key_id: str
     folder: Path
     """For logs and sockets."""
+    spill_table: str = TABLE
     _databases: list[str] = field(default_factory=list)
 
     @contextlib.contextmanager
@@ -115,6 +117,7 @@ def running_world() -> Iterator[World]:
     try:
         host, port = server.get_host_and_port()
         _point_sdk_at(f"http://{host}:{port}")
+        make_queues(f"http://{host}:{port}")
         with (
             # A commit that a restart forgets would be taken for a lost pair.
             temporary_postgres(durable=True) as postgres,
