@@ -1,12 +1,12 @@
 """Many due grants, a real queue, the local event source mapping, the real batch: each once."""
 
 import asyncio
-from typing import Any
 
 from functions.token_refresh.queue_batch import RefreshBatch
 from functions.token_refresh.refresh_tick import RefreshTick
 from scripts.local_stack.queue_poller import QueuePoller
 from shared.queue.refresh_queue import SqsRefreshQueue
+from tests.integration.token_refresh.batch_invoker import BatchInvoker
 from tests.support.clock import DatabaseClock
 from tests.support.queues import Queues, made_queues
 from tests.support.upstream_world import UpstreamWorld
@@ -14,22 +14,6 @@ from tests.support.upstream_world import UpstreamWorld
 GRANTS = 500
 HOUR = 3_600
 WAIT_SECONDS_MAX = 60.0
-
-
-class BatchInvoker:
-    """Invokes the real batch on the test's own loop, and remembers what it was given."""
-
-    def __init__(self, batch: RefreshBatch) -> None:
-        self._batch = batch
-        self.received: list[str] = []
-        self.everything_came = asyncio.Event()
-
-    async def invoke(self, _name: str, event: dict[str, Any]) -> Any:
-        self.received += [record["messageId"] for record in event["Records"]]
-        answer = await self._batch.run(event["Records"])
-        if len(self.received) >= GRANTS:
-            self.everything_came.set()
-        return answer
 
 
 async def test_five_hundred_due_grants_are_all_refreshed_once(
@@ -42,7 +26,7 @@ async def test_five_hundred_due_grants_are_all_refreshed_once(
     batch = RefreshBatch(
         world.own.database, world.own.refresher, concurrency_max=5, seconds_left=lambda: 50.0
     )
-    invoker = BatchInvoker(batch)
+    invoker = BatchInvoker(batch, expected=GRANTS)
     with made_queues(kms_endpoint) as queues:
         queue = SqsRefreshQueue(queues.refresh_queue_url)
         tick = RefreshTick(
