@@ -16,6 +16,7 @@ from scripts.benchmarks import call, cold, reports, sign_ins
 from scripts.benchmarks.machine import this_machine
 from scripts.benchmarks.refresh import measure as refresh
 from scripts.benchmarks.refresh.report import refresh_report
+from scripts.benchmarks.vault import measure as vault
 from scripts.benchmarks.workbench import workbench
 
 Found = tuple[dict[str, Any], str]
@@ -74,6 +75,11 @@ def _measure_refresh(*, quick: bool) -> Found:
     return report.as_json(), refresh_report(report)
 
 
+def _measure_vault(*, quick: bool) -> Found:
+    report = vault.measure(vault.QUICK if quick else vault.WHOLE)
+    return report.as_json(), vault.vault_report(report)
+
+
 class Measure(Protocol):
     """Measures everything, or just enough to show that it works."""
 
@@ -98,6 +104,7 @@ BENCHMARKS: Final = {
     "refresh": Benchmark(
         "refreshes of upstream pairs: their cost, and who survives a bad day", _measure_refresh
     ),
+    "vault": Benchmark("what KMS is asked, and a change of keys while people call", _measure_vault),
 }
 
 

@@ -80,3 +80,14 @@ def test_bench_refresh_measures_every_way_on_every_site() -> None:
     ways = [(one["way"], one["buffer"]) for one in found["survival"]]
     assert ways == [("ours", True), ("ours", False), ("naive", True), ("naive", False)]
     assert all(one["refreshes"] > 0 for one in found["survival"])
+
+
+@pytest.mark.timeout(SECONDS_MAX)
+def test_bench_vault_ends_complete_and_no_call_fails() -> None:
+    found = _bench("vault")["vault"]
+
+    assert 0 < found["asked"]["kms_calls"] <= 3 * found["asked"]["environments"]
+    assert found["change"]["interruptions"] == 2
+    assert found["change"]["left_on_old_key"] == found["change"]["calls_failed"] == 0
+    assert found["change"]["kms_keys_in_use"] == 1
+    assert found["change"]["calls_meanwhile"] > 0
