@@ -14,7 +14,7 @@ from shared.observability.logging import log
 from shared.observability.metrics import MetricName
 from shared.observability.spans import SpanName
 from shared.observability.tracing import span
-from shared.state import grants, retention
+from shared.state import grants, retention, revocation_outbox
 from shared.state.database import Database
 from shared.state.retention import RetentionRule
 from shared.workflows.discard_pair import DiscardedPairDrainer
@@ -59,18 +59,28 @@ class Housekeeping:
 
     async def run(self) -> dict[str, int]:
         """Do what there is to do; how many rows each step concerned."""
-        done = {"lapsed": await self._end_lapsed()}
-        reserved = self._seconds_left() * PURGE_SHARE
-        for drainer in (self._drainer, self._discarded):
-            drained = await drainer.drain(seconds_left=lambda: self._seconds_left() - reserved)
-            done["burnt"] = done.get("burnt", 0) + drained.burnt
-            done["postponed"] = done.get("postponed", 0) + drained.postponed
+        done = {"lapsed": await self._end_lapsed(), **await self._tell_upstream()}
         for chore in self._chores:
-            done.update(await chore.run())
+            done.update(await _done_by(chore))
         for rule in self._rules:
             done[rule.name] = await self._purge(rule)
         log.info("cleanup ended", **done)
         return done
+
+    async def _tell_upstream(self) -> dict[str, int]:
+        """Have Drupal revoke what nobody may use any more; how much was burnt, and put off."""
+        reserved = self._seconds_left() * PURGE_SHARE
+        told = {"burnt": 0, "postponed": 0}
+        for drainer in (self._drainer, self._discarded):
+            drained = await drainer.drain(seconds_left=lambda: self._seconds_left() - reserved)
+            told["burnt"] += drained.burnt
+            told["postponed"] += drained.postponed
+        async with self._database.autocommit() as tx:
+            pending = await revocation_outbox.count(tx)
+        for outcome, number in told.items():
+            metrics.count(MetricName.UPSTREAM_REVOCATIONS, number, outcome=outcome)
+        metrics.count(MetricName.REVOCATIONS_PENDING, pending)
+        return told
 
     def _has_time(self) -> bool:
         return self._seconds_left() > BATCH_SECONDS_MAX
@@ -102,3 +112,12 @@ class Housekeeping:
             log.error("retention rule failed", rule=rule.name, error=error)
         metrics.count(MetricName.ROWS_PURGED, deleted, rule=rule.name)
         return deleted
+
+
+async def _done_by(chore: Chore) -> dict[str, int]:
+    """Let it do its work; its failure must not keep the rest from being done."""
+    try:
+        return await chore.run()
+    except ServiceError as error:
+        log.error("chore failed", chore=type(chore).__name__, error=error)
+        return {}

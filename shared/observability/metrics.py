@@ -67,6 +67,8 @@ class MetricName(StrEnum):
     PAIRS_UNDER_OLD_KEYS = "PairsUnderOldKeys"
     PAIRS_RESEALED = "PairsResealed"
     DATA_KEY_CHANGES = "DataKeyChanges"
+    UPSTREAM_REVOCATIONS = "UpstreamRevocations"
+    REVOCATIONS_PENDING = "RevocationsPending"
     ERASURES = "Erasures"
 
 
@@ -201,6 +203,14 @@ METRICS: dict[MetricName, MetricSpec] = {
         _COUNT,
         (Dimension.OUTCOME,),
         "People to be erased: requested, then erased with Drupal told or not told.",
+    ),
+    MetricName.UPSTREAM_REVOCATIONS: MetricSpec(
+        _COUNT,
+        (Dimension.OUTCOME,),
+        "Pairs of ended grants, and pairs of none, that a cleanup burnt or postponed.",
+    ),
+    MetricName.REVOCATIONS_PENDING: MetricSpec(
+        _COUNT, (), "Ended grants that Drupal still has to be told about, after a cleanup."
     ),
     MetricName.DATA_KEY_CHANGES: MetricSpec(
         _COUNT, (Dimension.OPERATION,), "Data keys made, wrapped anew, or retired."

@@ -17,6 +17,8 @@ _DUE: LiteralString = """
     RETURNING o.grant_id, o.tries
 """
 
+_COUNT: LiteralString = "SELECT count(*) AS pending FROM app.revocation_outbox"
+
 _POSTPONE: LiteralString = """
     UPDATE app.revocation_outbox
        SET next_try_at = app.now() + make_interval(secs => %(seconds)s)
@@ -41,6 +43,12 @@ async def due(tx: Transaction, *, limit: int, push_seconds: float) -> list[Pendi
     return [
         PendingRevocation(grant_id=GrantId(one["grant_id"]), tries=one["tries"]) for one in found
     ]
+
+
+async def count(tx: Transaction) -> int:
+    """How many grants Drupal still has to be told about."""
+    found = await tx.row(_COUNT)
+    return 0 if found is None else int(found["pending"])
 
 
 async def postpone(tx: Transaction, *, grant_id: GrantId, seconds: float) -> None:

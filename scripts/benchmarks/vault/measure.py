@@ -131,7 +131,7 @@ def vault_report(report: VaultReport) -> str:
     seal, unseal = report.derive_and_seal_us, report.derive_and_open_us
     return "\n\n".join(
         [
-            f"A person's key and a pair: sealed in {seal:.0f} microseconds, opened in {unseal:.0f}.",
+            f"Key and pair of a person: sealed in {seal:.0f} microseconds, opened in {unseal:.0f}.",
             *_asked(report.asked),
             *_changed(report.change),
         ]

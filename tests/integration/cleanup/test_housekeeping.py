@@ -3,10 +3,13 @@
 from typing import LiteralString
 
 import psycopg
+import pytest
 
 from functions.cleanup import housekeeping
 from functions.cleanup.housekeeping import Housekeeping
 from shared.domain.sessions import EndCause
+from shared.observability import metrics
+from shared.state.database import DatabaseUnavailableError
 from shared.state.retention import RULES, RetentionRule
 from tests.support.clock import DatabaseClock
 from tests.support.upstream_world import UpstreamWorld
@@ -104,3 +107,47 @@ async def test_without_time_nothing_is_begun(world: UpstreamWorld, clock: Databa
 
     assert set(done.values()) == {0}
     assert world.drupal.control.requests() == []
+
+
+async def test_what_drupal_was_not_told_yet_is_a_metric(
+    world: UpstreamWorld, clock: DatabaseClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await world.sign_in("maya")
+    await world.sign_in("felix")
+    clock.advance(91 * DAY)
+    world.drupal.control.fail("error_html", route="token")
+    metrics.flush()
+    capsys.readouterr()
+
+    await cleanup_of(world).run()
+    metrics.flush()
+
+    said = capsys.readouterr().out
+    assert '"outcome":"burnt"' in said
+    assert '"outcome":"postponed"' in said
+    assert '"RevocationsPending":[1.0]' in said
+    assert '"rule":"sign_ins_expired"' in said
+
+
+class _Failing:
+    async def run(self) -> dict[str, int]:
+        raise DatabaseUnavailableError
+
+
+async def test_a_chore_that_fails_keeps_nothing_else_from_being_done(
+    world: UpstreamWorld, clock: DatabaseClock
+) -> None:
+    await world.sign_in()
+    clock.advance(2 * DAY)
+    cleanup = Housekeeping(
+        world.own.database,
+        world.own.drainer,
+        world.own.discarded,
+        batch_max=100,
+        seconds_left=lambda: 100.0,
+        chores=(_Failing(),),
+    )
+
+    done = await cleanup.run()
+
+    assert done["access_tokens_expired"] == 1
