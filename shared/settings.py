@@ -291,6 +291,11 @@ class OAuthFunctionSettings(
         default="",
         description="Clients that need not register, as a JSON list; see docs/clients.md.",
     )
+    client_document_authorities_file: str | None = Field(
+        default=None,
+        description="PEM file of an authority whose certificates are taken for client documents, "
+        "beside the system's; local stage only.",
+    )
     oauth_body_bytes_max: int = Field(
         default=64_000, gt=0, description="Largest form or JSON body accepted."
     )

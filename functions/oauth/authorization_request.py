@@ -17,20 +17,21 @@ from functions.oauth.refusals import (
 )
 from shared.domain import pkce, resources
 from shared.domain.clients import Client
+from shared.domain.document_ids import DOCUMENT_ID_LENGTH_MAX
 from shared.domain.identifiers import ClientId
 from shared.domain.scopes import granted_scopes
 from shared.domain.sign_ins import AuthorizationRequest
 
 STATE_LENGTH_MAX = 2_000
 SCOPE_LENGTH_MAX = 2_000
-CLIENT_ID_LENGTH_MAX = 200
+CLIENT_ID_LENGTH_MAX = DOCUMENT_ID_LENGTH_MAX
 
 
 def client_id_of(parameters: Parameters) -> ClientId:
     """The client's id, not yet looked up.
 
     Raises:
-        UnknownClientError: absent, repeated or longer than any id of ours.
+        UnknownClientError: absent, repeated or longer than any id.
     """
     client_id = parameters.get("client_id")
     repeated = "client_id" in parameters.repeated

@@ -6,13 +6,15 @@ from mangum import Mangum
 
 from functions.oauth import preregistered_clients
 from functions.oauth.app import create_app
+from functions.oauth.client_documents.fetcher import DocumentFetcher
 from functions.oauth.dependencies import Dependencies, Lifetimes
 from functions.oauth.endpoints.account import ACCOUNT_PATH
 from functions.oauth.endpoints.callback import CALLBACK_PATH
+from functions.oauth.flows.document_client import DocumentClients
 from functions.oauth.flows.ride_out import RIDE_OUT_SECONDS_MAX
 from functions.oauth.pages.render import Pages
 from shared.assembly import OpenedAdapters, limits_of, opened_adapters, site_of
-from shared.settings import OAuthFunctionSettings
+from shared.settings import OAuthFunctionSettings, Stage
 from shared.upstream.drupal_oauth import DrupalOAuth
 
 
@@ -31,6 +33,7 @@ class Parts:
 def compose(settings: OAuthFunctionSettings) -> Parts:
     """Build every adapter from ``settings``, and the application over them."""
     opened = opened_adapters(settings)
+    local = settings.stage is Stage.LOCAL
     site = site_of(settings, redirect_uri=f"{settings.issuer_url}{CALLBACK_PATH}")
     dependencies = Dependencies(
         issuer=settings.issuer_url,
@@ -46,6 +49,14 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
             refresh_absolute_seconds=settings.refresh_token_absolute_seconds,
         ),
         preregistered=preregistered_clients.parse(settings.preregistered_clients),
+        document_clients=DocumentClients(
+            database=opened.database,
+            fetcher=DocumentFetcher(
+                loopback_allowed=local,
+                authorities_file=settings.client_document_authorities_file if local else None,
+            ),
+            local=local,
+        ),
         dynamic_registration_enabled=settings.dynamic_registration_enabled,
         body_bytes_max=settings.oauth_body_bytes_max,
         upstream_timeout_seconds=settings.drupal_oauth_timeout_seconds,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from functions.oauth.flows.document_client import DocumentClients
 from functions.oauth.pages.render import Pages
 from shared.domain.clients import Client
 from shared.domain.grants import SealedPair, UpstreamPair
@@ -63,6 +64,8 @@ class Dependencies:
     lifetimes: Lifetimes
     preregistered: Mapping[ClientId, Client]
     """Clients that the operators entered in the settings."""
+    document_clients: DocumentClients
+    """Clients that a document of their own describes."""
     body_bytes_max: int
     dynamic_registration_enabled: bool
     upstream_timeout_seconds: float

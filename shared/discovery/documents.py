@@ -63,5 +63,7 @@ def authorization_server(
         "revocation_endpoint_auth_methods_supported": list(AUTH_METHODS),
         "revocation_endpoint_auth_signing_alg_values_supported": list(SIGNING_ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
+        # draft-ietf-oauth-client-id-metadata-document section 5
+        "client_id_metadata_document_supported": True,
         "authorization_response_iss_parameter_supported": True,
     }

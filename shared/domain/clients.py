@@ -17,6 +17,8 @@ class RegistrationKind(StrEnum):
 
     DYNAMIC = "dynamic"
     PREREGISTERED = "preregistered"
+    DOCUMENT = "document"
+    """Its id is the address of a document that describes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

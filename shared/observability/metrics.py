@@ -58,6 +58,8 @@ class MetricName(StrEnum):
     OAUTH_ANSWERS = "OAuthAnswers"
     CLIENT_SIGN_INS = "ClientSignIns"
     CLIENTS_REGISTERED = "ClientsRegistered"
+    CLIENT_DOCUMENTS = "ClientDocuments"
+    CLIENT_DOCUMENT_DRIFTS = "ClientDocumentDrifts"
     BEARER_REFUSALS = "BearerRefusals"
     ROWS_PURGED = "RowsPurged"
     KEY_SERVICE_CALLS = "KeyServiceCalls"
@@ -172,6 +174,16 @@ METRICS: dict[MetricName, MetricSpec] = {
         _COUNT,
         (Dimension.CLIENT_FAMILY, Dimension.OUTCOME),
         "Registrations, of new clients and of those known already.",
+    ),
+    MetricName.CLIENT_DOCUMENTS: MetricSpec(
+        _COUNT,
+        (Dimension.OUTCOME,),
+        "Client documents by how they were had: fetched, what stood in, or what was wrong.",
+    ),
+    MetricName.CLIENT_DOCUMENT_DRIFTS: MetricSpec(
+        _COUNT,
+        (Dimension.CLIENT_FAMILY,),
+        "Fetched documents of well-known clients that differ from what we have pinned.",
     ),
     MetricName.BEARER_REFUSALS: MetricSpec(
         _COUNT, (Dimension.ERROR_CODE,), "MCP requests refused at the bearer check."

@@ -22,6 +22,8 @@ class AuditAction(StrEnum):
     """What can happen, as ``subject:action``."""
 
     CLIENT_REGISTERED = "client:registered"
+    CLIENT_DOCUMENT_READ = "client_document:read"
+    CLIENT_DOCUMENT_FAILED = "client_document:failed"
     CONSENT_GIVEN = "consent:given"
     CONSENT_DENIED = "consent:denied"
     SIGN_IN_COMPLETED = "sign_in:completed"

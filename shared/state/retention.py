@@ -128,6 +128,19 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         why="An expired assertion is refused anyhow; the hour forgives a clock that is set back.",
     ),
     RetentionRule(
+        name="client_documents_old",
+        table="app.client_documents",
+        condition="(document IS NULL AND changed_at < app.now() - interval '1 hour')"
+        " OR (changed_at < app.now() - interval '31 days')",
+        why="A document stands in for 30 days; a failure alone is remembered for minutes.",
+    ),
+    RetentionRule(
+        name="client_document_hosts_quiet",
+        table="app.client_document_hosts",
+        condition="minute_began_at < app.now() - interval '1 hour'",
+        why="Fetches are counted by the minute.",
+    ),
+    RetentionRule(
         name="tool_catalogue_old",
         table="app.tool_catalogue",
         condition="listed_at < app.now() - interval '30 days'",

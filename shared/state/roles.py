@@ -75,6 +75,12 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         *_REFRESH,
         "SELECT, INSERT ON app.clients",
         "UPDATE (unused_expires_at) ON app.clients",
+        "SELECT, INSERT, UPDATE ON app.client_documents",
+        "SELECT, INSERT, UPDATE ON app.client_document_hosts",
+        (
+            "EXECUTE ON FUNCTION app.put_document_client(text, text, text, text[], json, boolean,"
+            " integer)"
+        ),
         (
             "EXECUTE ON FUNCTION"
             " app.put_preregistered_client(text, text, text, text[], json, boolean)"
@@ -109,6 +115,8 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "UPDATE, DELETE ON app.revocation_outbox",
         "DELETE ON app.grants",
         "SELECT, UPDATE, DELETE ON app.clients",
+        "SELECT, UPDATE, DELETE ON app.client_documents",
+        "SELECT, UPDATE, DELETE ON app.client_document_hosts",
         "SELECT, UPDATE, DELETE ON app.sign_ins",
         "SELECT, UPDATE, DELETE ON app.browser_approvals",
         "SELECT, UPDATE, DELETE ON app.account_sign_ins",

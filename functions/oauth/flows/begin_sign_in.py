@@ -18,6 +18,7 @@ from functions.oauth.refusals import (
     SignInExpiredError,
     UnknownClientError,
 )
+from shared.domain.document_ids import looks_like_document_id
 from shared.domain.identifiers import SignInId, new_id
 from shared.domain.known_clients import client_family
 from shared.domain.sign_ins import AuthorizationRequest
@@ -56,11 +57,14 @@ async def begin(
     """Open a sign-in; what to ask the person, or where to go where that was answered before.
 
     Raises:
-        UnknownClientError: for a page.
+        UnknownClientError, ClientDocumentInvalidError: for a page.
+        ClientDocumentUnavailableError: for a page; passes.
         InvalidRedirectUriError: for a page.
         ReturnedToClientError: for the client.
     """
     client_id = authorization_request.client_id_of(parameters)
+    if looks_like_document_id(client_id):
+        await dependencies.document_clients.bring_up_to_date(client_id)
     async with dependencies.database.transaction() as tx:
         client = await find_client(dependencies, tx, client_id)
         if client is None:

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from functions.oauth.pages.account import NOTICE_TEXTS, AccountView, Notice, shown
 from functions.oauth.pages.destinations import destination_of
 from functions.oauth.pages.error_texts import text_of
-from shared.domain.clients import Client
+from shared.domain.clients import Client, RegistrationKind
 from shared.domain.identifiers import SignInId
 from shared.domain.known_clients import claimed_name
 from shared.domain.scopes import SCOPE_TEXTS, Scope
@@ -64,6 +64,7 @@ class Pages:
             form_action="'self'",
             client_name=form.client.client_name,
             client_origin=_origin_of(form.client.client_uri),
+            document_host=_document_host(form.client),
             destination=destination,
             scope_texts=[SCOPE_TEXTS[Scope(scope)] for scope in form.request.scopes],
             sign_in_id=form.sign_in_id,
@@ -137,6 +138,13 @@ def _policy(form_action: str) -> str:
         f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action {form_action}; "
         "frame-ancestors 'none'; base-uri 'none'"
     )
+
+
+def _document_host(client: Client) -> str | None:
+    """Where the client's description was fetched from: more than the client's own word."""
+    if client.kind is not RegistrationKind.DOCUMENT:
+        return None
+    return urlsplit(client.client_id).netloc
 
 
 def _origin_of(uri: str | None) -> str | None:

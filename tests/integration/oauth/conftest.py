@@ -1,6 +1,6 @@
 """The authorization server over a real database and key service; only Drupal is a stand-in."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import httpx2
@@ -9,7 +9,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from functions.oauth.app import create_app
+from functions.oauth.client_documents.fetcher import DocumentFetcher
 from functions.oauth.dependencies import Dependencies, Lifetimes
+from functions.oauth.flows.document_client import DocumentClients
 from functions.oauth.pages.render import Pages
 from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
@@ -56,6 +58,13 @@ def vault(database: Database, kms_endpoint: str, kms_key_id: str) -> TokenVault:
     return TokenVault(stage="local", kms=kms, keys=StoredDataKeys(database), cache_seconds=300)
 
 
+async def loopback_only(host: str, port: int) -> Sequence[str]:
+    """A resolver that knows nobody else: no test may reach the internet."""
+    if host != "127.0.0.1":
+        raise OSError(f"{host}:{port} is away")
+    return [host]
+
+
 @pytest.fixture
 def dependencies(database: Database, vault: TokenVault, upstream: UpstreamStub) -> Dependencies:
     """Everything plugged together, with short lives where tests wait for their end."""
@@ -74,6 +83,11 @@ def dependencies(database: Database, vault: TokenVault, upstream: UpstreamStub) 
         ),
         preregistered={},
         dynamic_registration_enabled=True,
+        document_clients=DocumentClients(
+            database=database,
+            fetcher=DocumentFetcher(loopback_allowed=True, resolve=loopback_only),
+            local=True,
+        ),
         body_bytes_max=64_000,
         upstream_timeout_seconds=5,
         ride_out_seconds=1,

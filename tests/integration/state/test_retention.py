@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from shared.domain.account_page import VISIT_IDLE_SECONDS_MAX
+from shared.domain.client_documents import DocumentContent
 from shared.domain.identifiers import ClientId, SignInId, UpstreamSubject, UserId, new_id
 from shared.domain.sessions import EndCause, RotationDecision, decide_rotation
 from shared.domain.sign_ins import CODE_SECONDS_MAX, SIGN_IN_SECONDS_MAX
@@ -18,6 +19,7 @@ from shared.state import (
     assertion_ids,
     authorization_codes,
     calls,
+    client_documents,
     clients,
     grants,
     refresh_attempts,
@@ -145,6 +147,24 @@ async def an_unused_client(database: Database) -> None:
     await add_client(database)
 
 
+async def a_document_once_good(database: Database) -> None:
+    content = DocumentContent(client_name="App", redirect_uris=("https://app.example/callback",))
+    async with database.transaction() as tx:
+        await client_documents.store(tx, "https://app.example/c.json", content, fresh_seconds=1)
+
+
+async def a_document_never_had(database: Database) -> None:
+    async with database.transaction() as tx:
+        await client_documents.store_failure(
+            tx, "https://app.example/c.json", fault="status", retry_seconds=1
+        )
+
+
+async def a_fetch(database: Database) -> None:
+    async with database.transaction() as tx:
+        assert await client_documents.count_fetch(tx, "app.example") == 1
+
+
 async def a_used_assertion(database: Database) -> None:
     client_id = await add_client(database)
     now = await value(database, "SELECT extract(epoch FROM app.now())::float8")
@@ -218,6 +238,9 @@ CASES = [
     Due("people_unseen", a_person_without_a_grant, 90 * DAY),
     Due("clients_unused", an_unused_client, DAY),
     Due("clients_left", a_client_without_a_grant, 396 * DAY, slack_seconds=4 * DAY),
+    Due("client_documents_old", a_document_once_good, 31 * DAY),
+    Due("client_documents_old", a_document_never_had, HOUR),
+    Due("client_document_hosts_quiet", a_fetch, HOUR),
     Due("assertion_ids_expired", a_used_assertion, 100 + HOUR),
     Due("tool_catalogue_old", a_list_of_tools, 30 * DAY),
     Due("usage_events_old", a_call, 396 * DAY, slack_seconds=4 * DAY),
