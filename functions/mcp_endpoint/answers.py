@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.discovery.security_headers import security_headers
 from shared.errors.base import ServiceError
 from shared.errors.translation import JsonObject, as_jsonrpc_error, as_oauth_error
 from shared.observability.request_context import correlation_id
@@ -29,15 +30,10 @@ _EXPOSED_HEADERS = (
     "WWW-Authenticate, X-Mcp-Challenge, Mcp-Session-Id, Mcp-Protocol-Version, "
     "X-Correlation-Id, Retry-After"
 )
-_EVERY_ANSWER: Mapping[bytes, bytes] = {
+_CROSS_ORIGIN: Mapping[str, str] = {
     # Tokens travel in a header only, so any web page may call; no cookie is ever read here.
-    b"access-control-allow-origin": b"*",
-    b"access-control-expose-headers": _EXPOSED_HEADERS.encode(),
-    b"strict-transport-security": b"max-age=31536000; includeSubDomains",
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
-    b"cache-control": b"no-store",
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": _EXPOSED_HEADERS,
 }
 
 
@@ -99,15 +95,21 @@ async def send_answer(answer: Answer, send: Send) -> None:
     await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
 
-def with_common_headers(send: Send) -> Send:
+def common_headers(*, https: bool) -> Mapping[str, str]:
+    """What every answer of this door carries, whoever makes it; names in lower case."""
+    return {**security_headers(https=https), **_CROSS_ORIGIN}
+
+
+def with_common_headers(send: Send, *, common: Mapping[str, str]) -> Send:
     """A ``send`` that gives every answer the common headers; what an answer sets itself stays."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = list(message.get("headers", ()))
             present = {bytes(key).lower() for key, _ in headers}
-            added = {**_EVERY_ANSWER, b"x-correlation-id": correlation_id().encode()}
-            headers += [(key, value) for key, value in added.items() if key not in present]
+            added = {**common, "x-correlation-id": correlation_id()}
+            lines = [(key.encode(), value.encode()) for key, value in added.items()]
+            headers += [line for line in lines if line[0] not in present]
             message = {**message, "headers": headers}
         await send(message)
 

@@ -13,6 +13,7 @@ from functions.mcp_endpoint.answers import (
     Receive,
     Scope,
     Send,
+    common_headers,
     json_answer,
     message_error,
     plain_error,
@@ -58,6 +59,7 @@ class McpEndpoint:
         self._parts = parts
         self._issuer_url = issuer_url
         self._mcp_url = mcp_url
+        self._common = common_headers(https=mcp_url.startswith("https:"))
         self._mcp_path = urlsplit(mcp_url).path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +67,7 @@ class McpEndpoint:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._serve(scope, receive, with_common_headers(send))
+            await self._serve(scope, receive, with_common_headers(send, common=self._common))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
-from functions.mcp_endpoint.answers import AsgiApp, Receive, Scope, Send, plain_error, send_answer
+from functions.mcp_endpoint.answers import (
+    AsgiApp,
+    Receive,
+    Scope,
+    Send,
+    common_headers,
+    plain_error,
+    send_answer,
+    with_common_headers,
+)
 from functions.mcp_endpoint.app import McpEndpoint
 from functions.mcp_endpoint.bearer import BearerCheck, Challenges
 from functions.mcp_endpoint.call_state import UsageRecord
@@ -116,7 +125,9 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
     )
     return Parts(
         app=app,
-        serve=StreamingAsgiHandler(app),
+        serve=StreamingAsgiHandler(
+            app, headers=common_headers(https=settings.mcp_url.startswith("https:"))
+        ),
         opened=opened,
         nets=nets,
         rpc=rpc,
@@ -124,11 +135,12 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
     )
 
 
-def refusing(error: ServiceError) -> AsgiApp:
+def refusing(error: ServiceError, *, https: bool) -> AsgiApp:
     """An app for the time in which the real one cannot be put together."""
 
     async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await send_answer(plain_error(error, headers={"access-control-allow-origin": "*"}), send)
+        common = common_headers(https=https)
+        await send_answer(plain_error(error), with_common_headers(send, common=common))
 
     return refuse
 

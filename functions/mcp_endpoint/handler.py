@@ -12,21 +12,23 @@ from shared.lambda_stream.asgi import StreamingAsgiHandler
 from shared.observability.instrument import instrument
 from shared.observability.logging import log
 from shared.once_per_environment import OncePerEnvironment
-from shared.settings import McpEndpointFunctionSettings, ObservabilitySettings
+from shared.settings import McpEndpointFunctionSettings, ObservabilitySettings, Stage
 from shared.stored_settings import environment_with_stored
 
+_observability = ObservabilitySettings.from_environment()
 _parts = OncePerEnvironment(
     lambda: compose(McpEndpointFunctionSettings.from_environment(environment_with_stored())),
     prepare=assembly.prepare_with_nets,
 )
 
 
-@instrument("mcp_endpoint", ObservabilitySettings.from_environment())
+@instrument("mcp_endpoint", _observability)
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one Function URL event (payload format 2.0)."""
     try:
         serve = _parts().serve
     except ServiceError as error:
         log.error("function not composed", error_code=error.code.value, facts=error.facts)
-        serve = StreamingAsgiHandler(refusing(error), lifespan=False)
+        refuse = refusing(error, https=_observability.stage is not Stage.LOCAL)
+        serve = StreamingAsgiHandler(refuse, lifespan=False)
     return serve(event, context)

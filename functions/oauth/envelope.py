@@ -17,6 +17,7 @@ from functions.oauth.endpoints.account import ACCOUNT_PATH
 from functions.oauth.endpoints.callback import CALLBACK_PATH
 from shared.discovery import routes as discovery
 from shared.discovery.documents import AUTHORIZE_PATH, REGISTER_PATH, REVOKE_PATH, TOKEN_PATH
+from shared.discovery.security_headers import SecurityHeaders, security_headers
 from shared.domain.tokens import TokenKind
 from shared.errors.base import ServiceError
 from shared.errors.translation import as_service_error
@@ -25,15 +26,6 @@ from shared.observability.logging import log
 from shared.observability.metrics import MetricName
 from shared.observability.request_context import correlation_id
 
-SECURITY_HEADERS: Mapping[str, str] = {
-    "strict-transport-security": "max-age=63072000; includeSubDomains",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
-}
-DEFAULT_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PREFLIGHT_HEADERS: Mapping[str, str] = {
     "access-control-allow-methods": "POST, OPTIONS",
     "access-control-allow-headers": "Authorization, Content-Type, MCP-Protocol-Version",
@@ -57,6 +49,7 @@ class Envelope:
     def __init__(self, app: ASGIApp, *, dependencies: Dependencies) -> None:
         self._app = app
         self._dependencies = dependencies
+        self._security = security_headers(https=dependencies.issuer.startswith("https:"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer documents and preflights at once, everything else by the application."""
@@ -65,7 +58,7 @@ class Envelope:
             return
         started = time.perf_counter()
         path: str = scope["path"]
-        sender = _Sender(path, send)
+        sender = _Sender(path, send, security=self._security)
         answer = self._at_once(scope)
         try:
             await (answer or self._app)(scope, receive, sender)
@@ -109,9 +102,10 @@ class Envelope:
 class _Sender:
     """Adds headers to the response's start and remembers its status."""
 
-    def __init__(self, path: str, send: Send) -> None:
+    def __init__(self, path: str, send: Send, *, security: SecurityHeaders) -> None:
         self._path = path
         self._send = send
+        self._security = security
         self.started = False
         self.status = 0
 
@@ -123,10 +117,8 @@ class _Sender:
         await self._send(message)
 
     def _dress(self, headers: MutableHeaders) -> None:
-        for name, value in SECURITY_HEADERS.items():
+        for name, value in self._security.items():
             headers.setdefault(name, value)
-        headers.setdefault("content-security-policy", DEFAULT_POLICY)
-        headers.setdefault("cache-control", "no-store")
         headers["x-correlation-id"] = correlation_id()
         if self._path in BACK_CHANNEL_PATHS:
             headers["access-control-allow-origin"] = "*"

@@ -7,6 +7,7 @@ outlive its invocation.
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 from shared.errors.base import ServiceError
@@ -50,6 +51,7 @@ class StreamingAsgiHandler:
         deadline_margin_seconds: float = DEADLINE_MARGIN_SECONDS,
         event_bytes_min: int = 0,
         lifespan: bool = True,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Wrap ``app``.
 
@@ -59,8 +61,10 @@ class StreamingAsgiHandler:
             event_bytes_min: server-sent events are filled up to this size, because a platform
                 may hold small pieces back; 0 leaves them alone.
             lifespan: whether the app has a lifespan to enter.
+            headers: what an answer carries that the app did not make, names in lower case.
         """
         self._app = app
+        self._headers = headers
         self._margin_seconds = deadline_margin_seconds
         self._event_bytes_min = event_bytes_min
         self._lifespan = Lifespan(app) if lifespan else None
@@ -100,7 +104,7 @@ class StreamingAsgiHandler:
             answer = StreamedAnswer(running.stream, event_bytes_min=self._event_bytes_min)
         cycle = RequestCycle(self._app, scope, body, answer)
         if not await _in_time(cycle.run, seconds=self._seconds_left(context)):
-            await _stop(cycle, answer)
+            await _stop(cycle, answer, headers=self._headers)
         return answer.result()
 
 
@@ -121,7 +125,7 @@ async def _in_time(run: Callable[[], Coroutine[Any, Any, None]], *, seconds: flo
     return True
 
 
-async def _stop(cycle: RequestCycle, answer: Answer) -> None:
+async def _stop(cycle: RequestCycle, answer: Answer, *, headers: Mapping[str, str]) -> None:
     """Say what can still be said about a request that ran out of time."""
     if cycle.complete:
         log.warning("work after the response was stopped at the deadline")
@@ -131,11 +135,13 @@ async def _stop(cycle: RequestCycle, answer: Answer) -> None:
         raise error
     log.warning("a request was stopped at the deadline before its answer began")
     guidance = as_guidance(error, correlation_id=correlation_id())
-    headers = (
-        ("content-type", "application/json"),
-        ("cache-control", "no-store"),
-        ("retry-after", str(error.retry_after_seconds)),
-    )
-    head = ResponseHead(error.entry.http_status, headers, ())
+    worn = {
+        **headers,
+        "content-type": "application/json",
+        "cache-control": "no-store",
+        "retry-after": str(error.retry_after_seconds),
+        "x-correlation-id": correlation_id(),
+    }
+    head = ResponseHead(error.entry.http_status, tuple(worn.items()), ())
     await answer.begin(head, json.dumps(guidance).encode())
     await answer.finish()

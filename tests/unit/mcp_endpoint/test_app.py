@@ -1,8 +1,12 @@
 """Everything that is answered before anybody asks for a token."""
 
+import httpx2
 import pytest
 
-from tests.unit.mcp_endpoint.pieces import ISSUER, an_endpoint
+from functions.mcp_endpoint.composition import refusing
+from shared.discovery.security_headers import security_headers
+from shared.errors.base import ServiceError
+from tests.unit.mcp_endpoint.pieces import ISSUER, an_endpoint, build
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/mcp/"])
@@ -75,15 +79,55 @@ async def test_health_needs_nothing() -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-@pytest.mark.parametrize("path", ["/mcp", "/nowhere", "/health/live", "/token"])
-async def test_every_answer_carries_the_security_headers(path: str) -> None:
-    async with an_endpoint() as endpoint, endpoint.http() as http:
-        headers = (await http.get(path)).headers
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "DELETE"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/mcp",
+        "/nowhere",
+        "/health/live",
+        "/authorize",
+        "/token",
+        "/register",
+        "/revoke",
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/unknown",
+    ],
+)
+async def test_every_answer_carries_the_security_headers(path: str, method: str) -> None:
+    app = build("https://mcp.example/mcp").app
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="https://mcp.example") as http:
+        headers = (await http.request(method, path)).headers
 
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
-    assert headers["cache-control"] == "no-store"
-    assert headers["content-security-policy"].startswith("default-src 'none'")
-    assert headers["strict-transport-security"].startswith("max-age=")
+    wanted = {**security_headers(https=True)}
+    if path.startswith("/.well-known/") and method not in {"POST", "DELETE"}:
+        wanted["cache-control"] = "public, max-age=300"
+    assert {name: headers.get(name) for name in wanted} == wanted
     for name in ("WWW-Authenticate", "X-Mcp-Challenge", "Mcp-Session-Id", "Mcp-Protocol-Version"):
-        assert name in headers["access-control-expose-headers"]
+        if not path.startswith("/.well-known/"):
+            assert name in headers["access-control-expose-headers"]
+
+
+async def test_plain_http_never_promises_https() -> None:
+    async with an_endpoint() as endpoint, endpoint.http() as http:
+        headers = (await http.get("/health/live")).headers
+
+    assert "strict-transport-security" not in headers
+
+
+@pytest.mark.parametrize("https", [True, False])
+async def test_the_answer_of_an_app_that_cannot_be_put_together_carries_them_too(
+    https: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    app = refusing(ServiceError(), https=https)
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="https://mcp.example") as http:
+        answer = await http.post("/mcp")
+
+    assert answer.status_code == 500
+    assert answer.json()["error"]
+    wanted = security_headers(https=https)
+    assert {name: answer.headers.get(name) for name in wanted} == wanted
+    assert ("strict-transport-security" in answer.headers) is https
