@@ -1,0 +1,98 @@
+"""The command line of the doctor.
+
+Never shows a token, and never writes one down.
+"""
+
+import argparse
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from scripts.site_doctor import after_sign_in, before_sign_in
+from scripts.site_doctor.findings import Finding, Verdict, broken
+from shared.settings import UpstreamSettings
+from shared.upstream.drupal_oauth import DrupalOAuth
+from shared.upstream.drupal_site import DrupalSite
+
+SECRET_VARIABLE: Final = "DRUPAL_CLIENT_SECRET"  # noqa: S105 - names a variable
+_ASKS: Final = """
+Sign in at the site as a member, in a browser:
+
+  {url}
+
+You are sent on to {redirect_uri}, which shows an error page or
+nothing: copy the whole address from the browser's address bar and paste it here.
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/doctor",
+        description=(
+            "Looks a Drupal site over and says what to change there. The client's secret is read "
+            f"from {SECRET_VARIABLE}."
+        ),
+    )
+    parser.add_argument("--drupal-url", required=True)
+    parser.add_argument("--client-id", required=True)
+    parser.add_argument(
+        "--redirect-uri", required=True, help="as in Drupal: <issuer>/oauth/callback"
+    )
+    default = UpstreamSettings.model_fields["drupal_scopes"].default
+    parser.add_argument("--scopes", default=" ".join(default), help="default: %(default)s")
+    parser.add_argument(
+        "--without-sign-in", action="store_true", help="only what the site tells anybody"
+    )
+    return parser
+
+
+async def examine(site: DrupalSite, *, ask: Callable[[str], str] | None) -> list[Finding]:
+    """Everything that can be found out; ``ask`` shows a text and returns the pasted address."""
+    found = await before_sign_in.look(site)
+    if ask is None or any(one.verdict is Verdict.BROKEN for one in found):
+        return found
+    state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
+    url = DrupalOAuth(site).authorization_url(state=state, code_verifier=verifier)
+    pasted = await asyncio.to_thread(ask, _ASKS.format(url=url, redirect_uri=site.redirect_uri))
+    query = parse_qs(urlsplit(pasted.strip()).query)
+    if query.get("state") != [state] or "code" not in query:
+        return [*found, _no_code(query.get("error", ["no code"])[0])]
+    return [*found, *await after_sign_in.look(site, code=query["code"][0], code_verifier=verifier)]
+
+
+def _no_code(reason: str) -> Finding:
+    # What was pasted is not repeated but for the error's name, which may only have plain letters.
+    named = "".join(letter for letter in reason if letter.isalpha() or letter in "_ ")[:40]
+    return broken(
+        "sign-in",
+        f"the site sent no code ({named}).",
+        "invalid_scope: compare the scopes with those in Drupal. Otherwise: sign in again.",
+    )
+
+
+def _ask(text: str) -> str:
+    print(text, flush=True)
+    return input("address: ")
+
+
+def main() -> int:
+    """Examine; 0 if nothing is broken."""
+    given = _parser().parse_args()
+    site = DrupalSite(
+        base_url=given.drupal_url.rstrip("/"),
+        client_id=given.client_id,
+        client_secret=os.environ.get(SECRET_VARIABLE) or None,
+        scopes=tuple(given.scopes.split()),
+        redirect_uri=given.redirect_uri,
+    )
+    found = asyncio.run(examine(site, ask=None if given.without_sign_in else _ask))
+    print("\n".join(map(str, found)))
+    return int(any(one.verdict is Verdict.BROKEN for one in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""The doctor examines the fake site, which is planted with one fault after the other."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from scripts.fake_drupal.accounts import DISCOVER_TOOLS
+from scripts.fake_drupal.browser import ScriptedBrowser
+from scripts.fake_drupal.running import RunningFakeDrupal, running_fake_drupal
+from scripts.site_doctor.__main__ import examine
+from scripts.site_doctor.findings import Finding, Verdict
+from shared.upstream.drupal_site import DrupalSite
+
+Plant = Callable[[RunningFakeDrupal], object]
+
+
+def _site(drupal: RunningFakeDrupal, **changes: Any) -> DrupalSite:
+    site = DrupalSite(
+        base_url=drupal.url,
+        client_id=drupal.client.client_id,
+        client_secret=drupal.client.secret,
+        scopes=drupal.scopes,
+        redirect_uri=drupal.client.redirect_uris[0],
+    )
+    return replace(site, **changes)
+
+
+async def _examined(
+    drupal: RunningFakeDrupal, site: DrupalSite | None = None
+) -> dict[str, Finding]:
+    """What the doctor finds when maya signs in and pastes the address."""
+    loop = asyncio.get_running_loop()
+
+    async def sign_in(url: str) -> str:
+        async with httpx.AsyncClient() as http:
+            browser = ScriptedBrowser(http)
+            return await browser.log_in_and_allow(url, name="maya", password="maya-demo")
+
+    def paste(text: str) -> str:
+        url = re.search(r"^  (http\S+)$", text, re.MULTILINE)
+        assert url
+        return asyncio.run_coroutine_threadsafe(sign_in(url[1]), loop).result()
+
+    found = await examine(site or _site(drupal), ask=paste)
+    return {one.check: one for one in found}
+
+
+@pytest.mark.parametrize("dialect", [5, 6])
+async def test_a_well_made_site_is_praised_and_keeps_no_token(dialect: int) -> None:
+    async with running_fake_drupal(dialect) as drupal:
+        drupal.control.set(access_token_seconds=3_600, refresh_replay_seconds=60)
+
+        found = await _examined(drupal)
+
+        # The fake site does not tell its time.
+        assert found.pop("clock").verdict is Verdict.ADVICE
+        assert [one for one in found.values() if one.verdict is not Verdict.GOOD] == []
+        assert drupal.control.live_tokens("maya")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("check", "verdict", "plant"),
+    [
+        pytest.param(
+            "token life",
+            Verdict.ADVICE,
+            lambda drupal: drupal.control.set(access_token_seconds=300),
+            id="short life",
+        ),
+        pytest.param("refresh buffer", Verdict.ADVICE, lambda _: None, id="no buffer module"),
+        pytest.param(
+            "tools",
+            Verdict.BROKEN,
+            lambda drupal: drupal.control.remove_permission("authenticated", DISCOVER_TOOLS),
+            id="no permission",
+        ),
+        pytest.param(
+            "subject",
+            Verdict.BROKEN,
+            lambda drupal: drupal.control.switch_subject("maya", "felix"),
+            id="default user",
+        ),
+        pytest.param(
+            "refresh",
+            Verdict.BROKEN,
+            lambda drupal: drupal.control.put_client(
+                replace(drupal.client, grants=("authorization_code",))
+            ),
+            id="no refresh grant",
+        ),
+        pytest.param(
+            "reachable",
+            Verdict.BROKEN,
+            lambda drupal: drupal.control.fail("maintenance_html", times=10),
+            id="maintenance",
+        ),
+        pytest.param(
+            "client",
+            Verdict.BROKEN,
+            lambda drupal: drupal.control.fail("proxy_page", route="token", times=10),
+            id="a page before the token endpoint",
+        ),
+    ],
+)
+async def test_what_is_wrong_with_a_site_is_found_and_a_remedy_named(
+    check: str, verdict: Verdict, plant: Plant
+) -> None:
+    async with running_fake_drupal(6) as drupal:
+        plant(drupal)
+
+        found = await _examined(drupal)
+
+        assert found[check].verdict is verdict
+        assert found[check].remedy
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"client_secret": "another"}, id="secret"),
+        pytest.param({"client_id": "another"}, id="client"),
+    ],
+)
+async def test_a_client_that_the_site_does_not_know_is_told(changes: dict[str, str]) -> None:
+    async with running_fake_drupal(6) as drupal:
+        found = await _examined(drupal, _site(drupal, **changes))
+
+        assert found["client"].verdict is Verdict.BROKEN
+
+
+async def test_a_scope_that_the_site_does_not_know_is_told() -> None:
+    async with running_fake_drupal(6) as drupal:
+        found = await _examined(drupal, _site(drupal, scopes=("unheard_of",)))
+
+        assert found["sign-in"].verdict is Verdict.BROKEN
+        assert "invalid_scope" in found["sign-in"].told
+
+
+async def test_a_site_that_is_not_there_is_told() -> None:
+    async with running_fake_drupal(6) as drupal:
+        gone = _site(drupal)
+
+    found = await examine(gone, ask=None)
+
+    assert [(one.check, one.verdict) for one in found] == [("reachable", Verdict.BROKEN)]
