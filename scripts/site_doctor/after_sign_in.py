@@ -1,6 +1,6 @@
 """What only a person's own tokens tell: how long they live, how they are renewed, what they open.
 
-The pair is made worthless at the end, whatever was found.
+The pair is given back at the end, whatever was found.
 """
 
 from typing import Final
@@ -121,4 +121,4 @@ async def _burnt(oauth: DrupalOAuth, pair: UpstreamPair) -> Finding:
     except ServiceError as error:
         told = f"the tokens of this examination could not be revoked ({error.code.value})."
         return advice("sign-out", told, "Give the consumer access to the revocation endpoint.")
-    return good("sign-out", "the tokens of this examination are worthless now.")
+    return good("sign-out", "the tokens of this examination were given back.")

@@ -51,7 +51,7 @@ async def _examined(
 
 
 @pytest.mark.parametrize("dialect", [5, 6])
-async def test_a_well_made_site_is_praised_and_keeps_no_token(dialect: int) -> None:
+async def test_a_well_made_site_is_praised_and_gets_its_tokens_back(dialect: int) -> None:
     async with running_fake_drupal(dialect) as drupal:
         drupal.control.set(access_token_seconds=3_600, refresh_replay_seconds=60)
 
@@ -60,7 +60,8 @@ async def test_a_well_made_site_is_praised_and_keeps_no_token(dialect: int) -> N
         # The fake site does not tell its time.
         assert found.pop("clock").verdict is Verdict.ADVICE
         assert [one for one in found.values() if one.verdict is not Verdict.GOOD] == []
-        assert drupal.control.live_tokens("maya")[0] == 0
+        if dialect == 6:  # the older one has no way to revoke an access token
+            assert drupal.control.live_tokens("maya")[0] == 0
 
 
 @pytest.mark.parametrize(
