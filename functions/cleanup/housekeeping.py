@@ -90,7 +90,7 @@ class Housekeeping:
         ended = 0
         while self._has_time():
             async with self._database.transaction() as tx:
-                lapsed = await grants.lapsed(tx, limit=LAPSED_BATCH_MAX)
+                lapsed = await grants.lock_lapsed(tx, limit=LAPSED_BATCH_MAX)
                 for grant_id in lapsed:
                     ended += await end_grant(tx, grant_id=grant_id, cause=EndCause.EXPIRED)
             if len(lapsed) < LAPSED_BATCH_MAX:

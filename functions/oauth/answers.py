@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from functions.oauth.pages.render import Pages
-from functions.oauth.refusals import ReturnedToClientError
+from functions.oauth.pages.destinations import destination_of
+from functions.oauth.pages.render import Onward, Pages
+from functions.oauth.refusals import HeldReturnError, ReturnedToClientError
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import Severity
 from shared.errors.translation import as_oauth_error
@@ -88,6 +89,13 @@ def error_address(error: ReturnedToClientError, *, issuer: str) -> str:
         },
         issuer=issuer,
     )
+
+
+def held_error(error: HeldReturnError, *, issuer: str, pages: Pages) -> Response:
+    """The same error on a page that offers the way to the client, and takes nobody there."""
+    address = error_address(error, issuer=issuer)
+    onward = Onward(url=address, name=destination_of(error.redirect_uri).name)
+    return pages.error(error.refusal, correlation_id=correlation_id(), onward=onward)
 
 
 def _advise_retry(

@@ -5,11 +5,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.oauth.answers import error_address, return_to_client
+from functions.oauth.answers import error_address, held_error, return_to_client
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.endpoints import account, authorize, callback, health, register, revoke, token
 from functions.oauth.envelope import Envelope, error_answer
 from functions.oauth.refusals import (
+    HeldReturnError,
     InvalidRequestError,
     MethodNotAllowedError,
     NotFoundError,
@@ -28,6 +29,10 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         app.include_router(endpoint.router(dependencies))
     app.include_router(health.router())
 
+    async def held(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HeldReturnError)  # noqa: S101 - how it was registered
+        return held_error(error, issuer=dependencies.issuer, pages=dependencies.pages)
+
     async def returned(_: Request, error: Exception) -> Response:
         assert isinstance(error, ReturnedToClientError)  # noqa: S101 - how it was registered
         return return_to_client(error_address(error, issuer=dependencies.issuer))
@@ -43,6 +48,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         answer.headers.update(error.headers or {})
         return answer
 
+    app.add_exception_handler(HeldReturnError, held)
     app.add_exception_handler(ReturnedToClientError, returned)
     app.add_exception_handler(ServiceError, refused)
     app.add_exception_handler(HTTPException, unroutable)

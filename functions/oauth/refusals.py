@@ -161,3 +161,11 @@ class ReturnedToClientError(ServiceError):
         self.refusal = refusal
         self.redirect_uri = redirect_uri
         self.client_state = client_state
+
+
+class HeldReturnError(ReturnedToClientError):
+    """As its parent, but the person decides on a page whether the client hears of it.
+
+    Anybody can register a redirect URI, and a link with a faulty request would take whoever
+    follows it there in our name (RFC 9700 section 4.11.2).
+    """

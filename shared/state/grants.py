@@ -116,9 +116,8 @@ _FORGET_PAIR: LiteralString = """
 
 # A family is dead when neither its last refresh token nor any access token lives; a grant whose
 # code was never redeemed has no family at all.
-_LAPSED: LiteralString = """
-    SELECT g.grant_id FROM app.grants g
-     WHERE g.status <> 'ended'
+_IS_LAPSED: LiteralString = """
+       g.status <> 'ended'
        AND g.created_at < app.now() - make_interval(secs => %(unredeemed_seconds)s)
        AND NOT EXISTS (
            SELECT 1 FROM app.sessions s
@@ -129,8 +128,20 @@ _LAPSED: LiteralString = """
                               AND r.expires_at > app.now())
                 OR EXISTS (SELECT 1 FROM app.access_tokens a
                             WHERE a.session_id = s.session_id AND a.expires_at > app.now())))
-     ORDER BY g.created_at LIMIT %(limit)s
 """
+
+_LOCK_LAPSED: LiteralString = (
+    "SELECT g.grant_id FROM app.grants g WHERE "  # noqa: S608 - literals of this file
+    + _IS_LAPSED
+    + " ORDER BY g.created_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED"
+)
+
+# In a statement of its own: the one that locked saw the tables as they were before it held the
+# rows, and a refresh or a redemption may have been committed since.
+_STILL_LAPSED: LiteralString = (
+    "SELECT g.grant_id FROM app.grants g"  # noqa: S608 - literals of this file
+    " WHERE g.grant_id = ANY(%(grant_ids)s) AND " + _IS_LAPSED
+)
 
 UNREDEEMED_SECONDS_MAX = 3_600
 """A grant this old without any session lost its code on the way to the client."""
@@ -259,9 +270,16 @@ async def forget_pair(tx: Transaction, grant_id: GrantId) -> None:
     await tx.execute(_FORGET_PAIR, {"grant_id": grant_id})
 
 
-async def lapsed(tx: Transaction, *, limit: int) -> list[GrantId]:
-    """Up to ``limit`` grants that no client can use any more, so that they can be ended."""
-    found = await tx.rows(_LAPSED, {"limit": limit, "unredeemed_seconds": UNREDEEMED_SECONDS_MAX})
+async def lock_lapsed(tx: Transaction, *, limit: int) -> list[GrantId]:
+    """Up to ``limit`` grants that no client can use any more, so that they can be ended.
+
+    None of them is redeemed or refreshed until the transaction is over; a grant that somebody
+    holds at this moment is left for the next time.
+    """
+    params: dict[str, object] = {"unredeemed_seconds": UNREDEEMED_SECONDS_MAX}
+    locked = await tx.rows(_LOCK_LAPSED, {**params, "limit": limit})
+    grant_ids = [one["grant_id"] for one in locked]
+    found = await tx.rows(_STILL_LAPSED, {**params, "grant_ids": grant_ids}) if locked else []
     return [GrantId(one["grant_id"]) for one in found]
 
 

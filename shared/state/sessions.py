@@ -67,8 +67,8 @@ _ROTATE: LiteralString = """
            AND s.session_id = t.session_id AND t.used_at IS NULL AND s.ended_at IS NULL
         RETURNING t.session_id, t.sequence, s.absolute_expires_at
     ), access AS (
-        INSERT INTO app.access_tokens (token_hash, session_id, expires_at)
-        SELECT %(access_hash)s, session_id,
+        INSERT INTO app.access_tokens (token_hash, session_id, scopes, expires_at)
+        SELECT %(access_hash)s, session_id, %(access_scopes)s,
                least(app.now() + make_interval(secs => %(access_seconds)s), absolute_expires_at)
           FROM used
     )
@@ -78,11 +78,18 @@ _ROTATE: LiteralString = """
       FROM used
 """
 
-_ADD_ACCESS: LiteralString = """
-    INSERT INTO app.access_tokens (token_hash, session_id, expires_at)
-    SELECT %(token_hash)s, session_id,
-           least(app.now() + make_interval(secs => %(seconds)s), absolute_expires_at)
-      FROM app.sessions WHERE session_id = %(session_id)s
+_ANSWER_ANEW: LiteralString = """
+    WITH answered AS (
+        UPDATE app.refresh_tokens t SET successor_sealed = %(successor_sealed)s
+          FROM app.sessions s
+         WHERE t.token_hash = %(presented_hash)s AND t.used_at IS NOT NULL
+           AND s.session_id = t.session_id AND s.ended_at IS NULL
+        RETURNING t.session_id, s.absolute_expires_at
+    )
+    INSERT INTO app.access_tokens (token_hash, session_id, scopes, expires_at)
+    SELECT %(access_hash)s, session_id, %(access_scopes)s,
+           least(app.now() + make_interval(secs => %(access_seconds)s), absolute_expires_at)
+      FROM answered
 """
 
 _ACCESS_LIVES: LiteralString = """
@@ -125,6 +132,23 @@ class NewSession:
     client_id: ClientId
     resource: str
     scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccessToken:
+    """An access token about to be stored; ``scopes`` None gives it all that its session has."""
+
+    token_hash: TokenHash
+    life_seconds: int
+    scopes: tuple[str, ...] | None = None
+
+    def as_parameters(self) -> dict[str, object]:
+        """Its values for a statement."""
+        return {
+            "access_hash": self.token_hash,
+            "access_seconds": self.life_seconds,
+            "access_scopes": None if self.scopes is None else list(self.scopes),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,8 +228,7 @@ async def rotate(
     session_id: SessionId,
     presented_hash: TokenHash,
     successor_sealed: bytes,
-    access_hash: TokenHash,
-    access_seconds: int,
+    access: NewAccessToken,
     refresh_hash: TokenHash,
     sliding_seconds: int,
 ) -> None:
@@ -220,8 +243,7 @@ async def rotate(
             "session_id": session_id,
             "presented_hash": presented_hash,
             "successor_sealed": successor_sealed,
-            "access_hash": access_hash,
-            "access_seconds": access_seconds,
+            **access.as_parameters(),
             "refresh_hash": refresh_hash,
             "sliding_seconds": sliding_seconds,
         },
@@ -230,14 +252,28 @@ async def rotate(
         raise RotationLostError
 
 
-async def add_access_token(
-    tx: Transaction, *, session_id: SessionId, token_hash: TokenHash, seconds: int
+async def answer_anew(
+    tx: Transaction,
+    *,
+    presented_hash: TokenHash,
+    successor_sealed: bytes,
+    access: NewAccessToken,
 ) -> None:
-    """Store one more access token of a session, for a replayed answer whose own has expired."""
-    await tx.execute(
-        _ADD_ACCESS,
-        {"session_id": session_id, "token_hash": token_hash, "seconds": seconds},
+    """Give a used token's answer another access token, and keep it for the next retry.
+
+    Raises:
+        RotationLostError: the token is unused or the session ended; call under the lock only.
+    """
+    answered = await tx.execute(
+        _ANSWER_ANEW,
+        {
+            "presented_hash": presented_hash,
+            "successor_sealed": successor_sealed,
+            **access.as_parameters(),
+        },
     )
+    if answered != 1:
+        raise RotationLostError
 
 
 async def access_token_lives(tx: Transaction, token_hash: TokenHash) -> bool:

@@ -64,6 +64,12 @@ _IS_APPROVED: LiteralString = """
        AND expires_at > app.now()
 """
 
+_HAS_APPROVED: LiteralString = """
+    SELECT 1 AS approved FROM app.browser_approvals
+     WHERE browser_hash = %(browser_hash)s AND client_id = %(client_id)s
+       AND redirect_uri = %(redirect_uri)s AND expires_at > app.now()
+"""
+
 
 async def begin(
     tx: Transaction,
@@ -172,6 +178,14 @@ async def is_approved(
 ) -> bool:
     """Whether this browser's person agreed before to at least what ``request`` asks."""
     return await tx.row(_IS_APPROVED, _approval(browser_hash, request)) is not None
+
+
+async def has_approved(
+    tx: Transaction, *, browser_hash: TokenHash, client_id: ClientId, redirect_uri: str
+) -> bool:
+    """Whether this browser's person agreed before to this client at this address, to anything."""
+    asked = {"browser_hash": browser_hash, "client_id": client_id, "redirect_uri": redirect_uri}
+    return await tx.row(_HAS_APPROVED, asked) is not None
 
 
 def _approval(browser_hash: TokenHash, request: AuthorizationRequest) -> dict[str, object]:

@@ -14,10 +14,13 @@ from functions.oauth.pages.render import ConsentForm
 from functions.oauth.parameters import Parameters
 from functions.oauth.refusals import (
     AccessDeniedError,
+    HeldReturnError,
     ReturnedToClientError,
     SignInExpiredError,
     UnknownClientError,
 )
+from shared.domain import redirects
+from shared.domain.clients import Client, RegistrationKind
 from shared.domain.document_ids import looks_like_document_id
 from shared.domain.identifiers import SignInId, new_id
 from shared.domain.known_clients import client_family
@@ -60,7 +63,7 @@ async def begin(
         UnknownClientError, ClientDocumentInvalidError: for a page.
         ClientDocumentUnavailableError: for a page; passes.
         InvalidRedirectUriError: for a page.
-        ReturnedToClientError: for the client.
+        ReturnedToClientError: for the client, at once or by way of a page.
     """
     client_id = authorization_request.client_id_of(parameters)
     if looks_like_document_id(client_id):
@@ -69,14 +72,19 @@ async def begin(
         client = await find_client(dependencies, tx, client_id)
         if client is None:
             raise UnknownClientError("client_id")
-        request = authorization_request.validate(parameters, client, mcp_url=dependencies.mcp_url)
+        browser_hash = hash_token(browser)
+        try:
+            request = authorization_request.validate(
+                parameters, client, mcp_url=dependencies.mcp_url
+            )
+        except ReturnedToClientError as refused:
+            raise await _held_unless_trusted(tx, client, refused, browser_hash) from None
         form = ConsentForm(
             client=client,
             request=request,
             sign_in_id=SignInId(new_id()),
             consent=mint(TokenKind.CONSENT),
         )
-        browser_hash = hash_token(browser)
         await sign_ins.begin(
             tx,
             sign_in_id=form.sign_in_id,
@@ -124,6 +132,25 @@ async def deny(dependencies: Dependencies, answer: ConsentAnswer) -> ReturnedToC
     return ReturnedToClientError(
         AccessDeniedError(), redirect_uri=request.redirect_uri, client_state=request.client_state
     )
+
+
+async def _held_unless_trusted(
+    tx: Transaction, client: Client, refused: ReturnedToClientError, browser_hash: TokenHash
+) -> ReturnedToClientError:
+    """Tell at once only those addresses that cannot be a stranger's website.
+
+    That is this machine, a client that the operator registered, and what the person in this
+    browser has approved before (RFC 9700 section 4.11.2).
+    """
+    uri = refused.redirect_uri
+    if redirects.is_loopback(uri) or client.kind is RegistrationKind.PREREGISTERED:
+        return refused
+    known = await sign_ins.has_approved(
+        tx, browser_hash=browser_hash, client_id=client.client_id, redirect_uri=uri
+    )
+    if known:
+        return refused
+    return HeldReturnError(refused.refusal, redirect_uri=uri, client_state=refused.client_state)
 
 
 async def _asked_before(

@@ -6,6 +6,7 @@ nobody out.
 
 import json
 import math
+from dataclasses import replace
 from datetime import datetime
 
 from functions.oauth.authorization_request import asked_scopes, bound_resource
@@ -22,7 +23,7 @@ from shared.domain.tokens import PlainToken, TokenKind, has_shape, hash_token, m
 from shared.state import audit_events, sessions
 from shared.state.audit_events import AuditAction
 from shared.state.database import Transaction
-from shared.state.sessions import PresentedRefreshToken
+from shared.state.sessions import NewAccessToken, PresentedRefreshToken
 from shared.vault.sealed_answers import open_answer, seal_answer
 from shared.workflows.end_grant import end_grant
 
@@ -46,50 +47,53 @@ async def refresh(dependencies: Dependencies, parameters: Parameters) -> IssuedT
         presented = await sessions.lock_refresh_token(tx, hash_token(token))
         if presented is None or presented.session.client_id != client.client_id:
             raise InvalidGrantError
-        _check_bounds(presented.session, parameters, mcp_url=dependencies.mcp_url)
+        scopes = _asked_within(presented.session, parameters, mcp_url=dependencies.mcp_url)
         decision = decide_rotation(presented.session, presented.state, now=presented.now)
         if presented.grant_status is GrantStatus.ENDED:
             decision = RotationDecision.REFUSE
         if decision is RotationDecision.ROTATE:
-            return await _rotate(dependencies, tx, presented, token)
+            return await _rotate(dependencies, tx, presented, token=token, scopes=scopes)
         if decision is RotationDecision.REPLAY:
-            return await _replay(dependencies, tx, presented, token)
+            return await _replay(dependencies, tx, presented, token=token, scopes=scopes)
         if decision is RotationDecision.END_FAMILY:
             await _end_family(tx, presented.session)
     raise InvalidGrantError  # outside, so that the family stays ended
 
 
-def _check_bounds(session: Session, parameters: Parameters, *, mcp_url: str) -> None:
-    """Neither another resource nor more scope than was given; omitted means as before.
+def _asked_within(session: Session, parameters: Parameters, *, mcp_url: str) -> tuple[str, ...]:
+    """The scopes of the new access token: all of the session's, or fewer if fewer were asked.
 
-    A narrower scope is accepted and answered with the session's own (RFC 6749 section 3.3): the
-    answer's ``scope`` says what the token can do.
+    What is omitted, resource or scope, is inherited. The refresh token keeps what was granted
+    (RFC 6749 section 6).
+
+    Raises:
+        InvalidTargetError: another resource (RFC 8707 section 2.2).
+        InvalidScopeError: more than was granted.
     """
     if bound_resource(parameters.all(RESOURCE), mcp_url=mcp_url) != session.resource:
         raise InvalidGrantError
-    wider = (set(asked_scopes(parameters)) & set(SCOPES_OFFERED)) - set(session.scopes)
-    if wider:
+    asked = set(asked_scopes(parameters))
+    if (asked & set(SCOPES_OFFERED)) - set(session.scopes):
         raise InvalidScopeError("scope")
+    return tuple(scope for scope in session.scopes if scope in asked) or session.scopes
 
 
 async def _rotate(
     dependencies: Dependencies,
     tx: Transaction,
     presented: PresentedRefreshToken,
+    *,
     token: PlainToken,
+    scopes: tuple[str, ...],
 ) -> IssuedTokens:
     session = presented.session
-    seconds = _access_seconds(dependencies, presented)
-    issued = mint_tokens(expires_in=seconds, scopes=session.scopes)
+    issued = mint_tokens(expires_in=_access_seconds(dependencies, presented), scopes=scopes)
     await sessions.rotate(
         tx,
         session_id=session.session_id,
         presented_hash=hash_token(token),
-        successor_sealed=seal_answer(
-            _encode(issued, issued_at=presented.now), presented_token=token
-        ),
-        access_hash=hash_token(issued.access_token),
-        access_seconds=seconds,
+        successor_sealed=_seal(issued, token=token, issued_at=presented.now),
+        access=_stored_access(issued, session),
         refresh_hash=hash_token(issued.refresh_token),
         sliding_seconds=dependencies.lifetimes.refresh_sliding_seconds,
     )
@@ -107,34 +111,34 @@ async def _replay(
     dependencies: Dependencies,
     tx: Transaction,
     presented: PresentedRefreshToken,
+    *,
     token: PlainToken,
+    scopes: tuple[str, ...],
 ) -> IssuedTokens:
-    """The same answer again, for a client that lost it or refreshes from two places at once."""
-    session = presented.session
+    """The same answer again, for a client that lost it or refreshes from two places at once.
+
+    Its access token is another one where the first has expired or was for other scopes: never
+    does a client get more, or less, than it asks for this time.
+    """
     sealed = presented.successor_sealed
     if sealed is None:
         raise InvalidGrantError
-    answer = json.loads(open_answer(sealed, presented_token=token))
-    age_seconds = presented.now.timestamp() - answer["issued_at"]
-    # Rounded up, and never more than was said first: an answer that is given twice in the same
-    # moment says the same both times, and a waiter's transaction may have begun before.
-    left_seconds = min(answer["expires_in"], math.ceil(answer["expires_in"] - age_seconds))
-    access_token = PlainToken(answer["access_token"])
-    if left_seconds < REPLAYED_LIFE_SECONDS_MIN:
-        access_token = mint(TokenKind.ACCESS)
-        left_seconds = _access_seconds(dependencies, presented)
-        await sessions.add_access_token(
-            tx,
-            session_id=session.session_id,
-            token_hash=hash_token(access_token),
-            seconds=left_seconds,
-        )
-    return IssuedTokens(
-        access_token=access_token,
-        refresh_token=PlainToken(answer["refresh_token"]),
-        expires_in=left_seconds,
-        scopes=session.scopes,
+    answer = _unseal(sealed, token=token, presented=presented)
+    if answer.expires_in >= REPLAYED_LIFE_SECONDS_MIN and answer.scopes == scopes:
+        return answer
+    answer = replace(
+        answer,
+        access_token=mint(TokenKind.ACCESS),
+        expires_in=_access_seconds(dependencies, presented),
+        scopes=scopes,
     )
+    await sessions.answer_anew(
+        tx,
+        presented_hash=hash_token(token),
+        successor_sealed=_seal(answer, token=token, issued_at=presented.now),
+        access=_stored_access(answer, presented.session),
+    )
+    return answer
 
 
 async def _end_family(tx: Transaction, session: Session) -> None:
@@ -155,11 +159,36 @@ def _access_seconds(dependencies: Dependencies, presented: PresentedRefreshToken
     return max(1, min(dependencies.lifetimes.access_seconds, int(left)))
 
 
-def _encode(issued: IssuedTokens, *, issued_at: datetime) -> bytes:
+def _stored_access(issued: IssuedTokens, session: Session) -> NewAccessToken:
+    return NewAccessToken(
+        token_hash=hash_token(issued.access_token),
+        life_seconds=issued.expires_in,
+        scopes=None if issued.scopes == session.scopes else issued.scopes,
+    )
+
+
+def _seal(issued: IssuedTokens, *, token: PlainToken, issued_at: datetime) -> bytes:
     answer = {
         "access_token": issued.access_token,
         "refresh_token": issued.refresh_token,
         "expires_in": issued.expires_in,
+        "scopes": issued.scopes,
         "issued_at": issued_at.timestamp(),
     }
-    return json.dumps(answer).encode()
+    return seal_answer(json.dumps(answer).encode(), presented_token=token)
+
+
+def _unseal(sealed: bytes, *, token: PlainToken, presented: PresentedRefreshToken) -> IssuedTokens:
+    """The answer as it was given, with what is left of its access token's life."""
+    answer = json.loads(open_answer(sealed, presented_token=token))
+    age_seconds = presented.now.timestamp() - answer["issued_at"]
+    # Rounded up, and never more than was said first: an answer that is given twice in the same
+    # moment says the same both times, and a waiter's transaction may have begun before.
+    left_seconds = min(answer["expires_in"], math.ceil(answer["expires_in"] - age_seconds))
+    return IssuedTokens(
+        access_token=PlainToken(answer["access_token"]),
+        refresh_token=PlainToken(answer["refresh_token"]),
+        expires_in=left_seconds,
+        # Answers sealed by an older version have none.
+        scopes=tuple(answer.get("scopes", presented.session.scopes)),
+    )

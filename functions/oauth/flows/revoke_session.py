@@ -33,6 +33,8 @@ async def revoke(dependencies: Dependencies, parameters: Parameters) -> None:
         session_id, grant_id, client_id = found
         if client_id != client.client_id:
             raise InvalidGrantError
+        if not await end_grant(tx, grant_id=grant_id, cause=EndCause.REVOKED_BY_CLIENT):
+            return
         await audit_events.append(
             tx,
             AuditAction.SESSION_REVOKED,
@@ -40,4 +42,3 @@ async def revoke(dependencies: Dependencies, parameters: Parameters) -> None:
             grant_id=grant_id,
             client_id=client_id,
         )
-        await end_grant(tx, grant_id=grant_id, cause=EndCause.REVOKED_BY_CLIENT)

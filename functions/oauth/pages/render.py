@@ -1,6 +1,7 @@
 """The pages people see during a sign-in: plain HTML, no script, nothing loaded from elsewhere.
 
-Everything a client chose is escaped and shown as its claim; the pages never link to it.
+Everything a client chose is escaped and shown as its claim. The pages link to nothing of it but
+its registered redirect URI, by that host's name.
 """
 
 import base64
@@ -44,6 +45,14 @@ class ConsentForm:
     request: AuthorizationRequest
     sign_in_id: SignInId
     consent: PlainToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Onward:
+    """A way on from an error page to the client, for people who know where it leads."""
+
+    url: str
+    name: str
 
 
 class Pages:
@@ -107,9 +116,17 @@ class Pages:
         )
 
     def error(
-        self, error: ServiceError, *, correlation_id: str, at_account: bool = False
+        self,
+        error: ServiceError,
+        *,
+        correlation_id: str,
+        at_account: bool = False,
+        onward: Onward | None = None,
     ) -> Response:
-        """A page that says what happened and what to do; ``at_account`` with a way back there."""
+        """A page that says what happened and what to do; with a way back or on where there is one.
+
+        ``at_account`` leads back to the account page, ``onward`` to the client.
+        """
         text = text_of(error, at_account=at_account)
         return self._page(
             "error.html",
@@ -117,6 +134,7 @@ class Pages:
             title=text.title,
             message=error.entry.message,
             steps=text.steps,
+            onward=onward,
             correlation_id=correlation_id,
             account_url=self._account_url if at_account else None,
         )

@@ -75,11 +75,10 @@ class Stack:
         """The person with a new access token of ours."""
         token = mint(TokenKind.ACCESS)
         async with self.database.transaction() as tx:
-            await sessions.add_access_token(
-                tx,
-                session_id=signed_in.session_id,
-                token_hash=hash_token(token),
-                seconds=28_800,
+            await tx.execute(
+                "INSERT INTO app.access_tokens (token_hash, session_id, expires_at)"
+                " VALUES (%(token_hash)s, %(session_id)s, app.now() + interval '8 hours')",
+                {"token_hash": hash_token(token), "session_id": signed_in.session_id},
             )
         return replace(signed_in, token=token)
 

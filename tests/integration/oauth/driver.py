@@ -113,6 +113,12 @@ class Driver:
         }
         return await self.token(form)
 
+    async def revoke(self, presented: str, /) -> httpx2.Response:
+        """Give a token back."""
+        return await self.http.post(
+            "/revoke", data={"token": presented, "client_id": self.client_id}
+        )
+
     async def token(self, form: dict[str, str | None]) -> httpx2.Response:
         """POST to the token endpoint; None leaves a parameter out."""
         data = {name: value for name, value in form.items() if value is not None}

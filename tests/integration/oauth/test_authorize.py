@@ -1,8 +1,11 @@
 """The authorization endpoint: what is shown, what is refused on a page, what the client hears."""
 
-from typing import NoReturn
+import html
+import re
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from functions.oauth.browser_cookie import COOKIE_NAME
@@ -135,17 +138,62 @@ async def test_deny_tells_the_client_with_state_and_issuer(driver: Driver) -> No
 async def test_a_fault_after_the_redirect_is_known_goes_to_the_client(
     driver: Driver, changes: dict[str, str | None], error: str
 ) -> None:
+    driver.redirect_uri = LOOPBACK_REDIRECT
     await driver.register()
 
     answer = await driver.authorize(**changes)
 
     assert answer.status_code == 303
-    assert answer.headers["location"].startswith(f"{WEB_REDIRECT}?")
+    assert answer.headers["location"].startswith(f"{LOOPBACK_REDIRECT}?")
     heard = query(answer.headers["location"])
     assert (heard["error"], heard["state"], heard["iss"]) == (error, "client-state", ISSUER)
 
 
+@pytest.mark.parametrize("redirect_uri", [WEB_REDIRECT, "cursor://vendor.app/oauth/callback"])
+async def test_a_faulty_link_takes_nobody_to_an_address_that_anybody_could_register(
+    driver: Driver, redirect_uri: str
+) -> None:
+    driver.redirect_uri = redirect_uri
+    await driver.register()
+
+    answer = await driver.authorize(resource="https://other.example/mcp")
+
+    assert answer.status_code == 400
+    assert "location" not in answer.headers
+    (link,) = re.findall(r'<a href="([^"]+)" rel="noreferrer">([^<]+)</a>', answer.text)
+    assert link[1].startswith("continue to ")
+    heard = query(html.unescape(link[0]))
+    assert html.unescape(link[0]).startswith(f"{redirect_uri}?")
+    assert (heard["error"], heard["state"]) == ("invalid_target", "client-state")
+
+
+async def test_a_client_that_was_approved_in_this_browser_hears_of_faults_at_once(
+    driver: Driver,
+) -> None:
+    await driver.register()
+    await driver.sign_in(scope="tutorial:search")
+
+    here = await driver.authorize(response_type="token")
+    driver.cookie = ""
+    elsewhere = await driver.authorize(response_type="token")
+
+    assert query(here.headers["location"])["error"] == "unsupported_response_type"
+    assert elsewhere.status_code == 400
+
+
+async def test_a_client_that_the_operator_registered_hears_of_faults_at_once(
+    driver: Driver, database_admin: psycopg.Connection[Any]
+) -> None:
+    await driver.register()
+    database_admin.execute("UPDATE app.clients SET kind = 'preregistered'")
+
+    answer = await driver.authorize(code_challenge=None)
+
+    assert query(answer.headers["location"])["error"] == "invalid_request"
+
+
 async def test_an_oversized_state_is_refused_and_not_sent_back(driver: Driver) -> None:
+    driver.redirect_uri = LOOPBACK_REDIRECT
     await driver.register()
 
     answer = await driver.authorize(state="s" * 2_001)
@@ -159,6 +207,7 @@ async def test_an_oversized_state_is_refused_and_not_sent_back(driver: Driver) -
     "repeated", ["state", "scope", "code_challenge", "code_challenge_method", "response_type"]
 )
 async def test_a_repeated_parameter_is_refused(driver: Driver, repeated: str) -> None:
+    driver.redirect_uri = LOOPBACK_REDIRECT
     await driver.register()
     pairs = [*driver.request().items(), (repeated, "again")]
 
@@ -168,6 +217,7 @@ async def test_a_repeated_parameter_is_refused(driver: Driver, repeated: str) ->
 
 
 async def test_two_resources_are_an_invalid_target(driver: Driver) -> None:
+    driver.redirect_uri = LOOPBACK_REDIRECT
     await driver.register()
     pairs = [*driver.request().items(), ("resource", MCP_URL)]
 

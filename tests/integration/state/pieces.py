@@ -12,7 +12,7 @@ from shared.domain.tokens import TokenHash, TokenKind, hash_token, mint
 from shared.state import clients, data_keys, grants, sessions, users
 from shared.state.data_keys import WrappedDataKey
 from shared.state.database import Database, Transaction
-from shared.state.sessions import NewSession
+from shared.state.sessions import NewAccessToken, NewSession
 
 SITE: Final = "https://site.example"
 RESOURCE: Final = "https://mcp.example/mcp"
@@ -141,7 +141,11 @@ async def add_session(
 
 
 async def rotate(
-    tx: Transaction, session: StoredSession, presented: TokenHash | None = None
+    tx: Transaction,
+    session: StoredSession,
+    presented: TokenHash | None = None,
+    *,
+    access_scopes: tuple[str, ...] | None = None,
 ) -> StoredSession:
     """The same session after a rotation, in the caller's transaction."""
     access_hash, refresh_hash = a_hash(), a_hash(TokenKind.REFRESH)
@@ -150,8 +154,7 @@ async def rotate(
         session_id=session.session_id,
         presented_hash=presented or session.refresh_hash,
         successor_sealed=b"sealed answer",
-        access_hash=access_hash,
-        access_seconds=8 * HOUR,
+        access=NewAccessToken(token_hash=access_hash, life_seconds=8 * HOUR, scopes=access_scopes),
         refresh_hash=refresh_hash,
         sliding_seconds=30 * DAY,
     )

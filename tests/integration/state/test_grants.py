@@ -330,7 +330,7 @@ async def test_a_grant_lapses_when_no_client_can_use_it_any_more(
 ) -> None:
     async def lapsed() -> set[GrantId]:
         async with database.autocommit() as tx:
-            return set(await grants.lapsed(tx, limit=10))
+            return set(await grants.lock_lapsed(tx, limit=10))
 
     never_redeemed = await add_grant(database)
     used = await add_session(database)

@@ -316,7 +316,7 @@ async def test_a_code_nobody_redeemed_stays_until_its_grant_has_ended(
     clock.advance(3 * DAY)
     before = await apply(database, rule)
     async with database.transaction() as tx:
-        (grant_id,) = await grants.lapsed(tx, limit=5)
+        (grant_id,) = await grants.lock_lapsed(tx, limit=5)
         await grants.end(tx, grant_id=grant_id, cause=EndCause.EXPIRED)
 
     assert (before, await apply(database, rule)) == (0, 1)

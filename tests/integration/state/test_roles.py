@@ -275,8 +275,11 @@ async def test_the_authorization_server_signs_somebody_in(as_role: As) -> None:
         assert await sessions.lock_refresh_token(tx, session.refresh_hash)
         second = await rotate(tx, session)
         assert await sessions.access_token_lives(tx, second.access_hash)
-        await sessions.add_access_token(
-            tx, session_id=session.session_id, token_hash=a_hash(), seconds=HOUR
+        await sessions.answer_anew(
+            tx,
+            presented_hash=session.refresh_hash,
+            successor_sealed=b"another answer",
+            access=sessions.NewAccessToken(token_hash=a_hash(), life_seconds=HOUR),
         )
         assert await sessions.find_by_token(tx, second.refresh_hash)
         assert await sessions.end(
@@ -290,7 +293,7 @@ async def test_the_cleanup_tells_the_site_and_applies_every_rule(
     grant_id = await add_grant(database)
     own = as_role(AppRole.CLEANUP)
     async with own.transaction() as tx:
-        await grants.lapsed(tx, limit=1)
+        await grants.lock_lapsed(tx, limit=1)
         await grants.end(tx, grant_id=grant_id, cause=EndCause.EXPIRED)
         assert await revocation_outbox.due(tx, limit=1, push_seconds=60)
         await revocation_outbox.postpone(tx, grant_id=grant_id, seconds=60)

@@ -9,9 +9,9 @@ from shared.domain.grants import GrantStatus
 from shared.domain.identifiers import GrantId, SessionId, new_id
 from shared.domain.sessions import EndCause, RotationDecision, decide_rotation
 from shared.domain.tokens import TokenHash, TokenKind
-from shared.state import grants, sessions
+from shared.state import calls, grants, sessions
 from shared.state.database import Database
-from shared.state.sessions import PresentedRefreshToken, RotationLostError
+from shared.state.sessions import NewAccessToken, PresentedRefreshToken, RotationLostError
 from tests.integration.state.pieces import (
     CLIENT_ID,
     DAY,
@@ -48,6 +48,18 @@ async def rotated(database: Database, session: StoredSession) -> StoredSession:
         return await rotate(tx, session)
 
 
+async def answered_anew(database: Database, session: StoredSession) -> TokenHash:
+    access_hash = a_hash()
+    async with database.transaction() as tx:
+        await sessions.answer_anew(
+            tx,
+            presented_hash=session.refresh_hash,
+            successor_sealed=b"another answer",
+            access=NewAccessToken(token_hash=access_hash, life_seconds=DAY),
+        )
+    return access_hash
+
+
 async def decide(database: Database, refresh_hash: TokenHash) -> RotationDecision | None:
     found = await look(database, refresh_hash)
     if found is None:
@@ -72,11 +84,8 @@ async def test_no_token_outlives_its_session(database: Database, clock: Database
     grant_id = await add_grant(database)
     async with database.transaction() as tx:
         session = await open_session(tx, grant_id, absolute_seconds=HOUR)
-        extra = a_hash()
-        await sessions.add_access_token(
-            tx, session_id=session.session_id, token_hash=extra, seconds=DAY
-        )
     second = await rotated(database, session)
+    extra = await answered_anew(database, session)
     clock.advance(HOUR + 5)
 
     assert not any(
@@ -161,6 +170,30 @@ async def test_a_rotation_of_a_used_token_is_refused(database: Database) -> None
     with pytest.raises(RotationLostError):
         async with database.transaction() as tx:
             await rotate(tx, session)
+
+
+async def test_an_unused_token_has_no_answer_to_give_anew(database: Database) -> None:
+    session = await add_session(database)
+
+    with pytest.raises(RotationLostError):
+        await answered_anew(database, session)
+
+
+async def test_an_access_token_has_the_scopes_of_its_session_unless_it_was_given_fewer(
+    database: Database,
+) -> None:
+    session = await add_session(database)
+    async with database.transaction() as tx:
+        await sessions.lock_refresh_token(tx, session.refresh_hash)
+        second = await rotate(tx, session, access_scopes=REQUEST.scopes[:1])
+        first_call = await calls.authenticate(tx, session.access_hash)
+        second_call = await calls.authenticate(tx, second.access_hash)
+
+    assert [one and one.call and one.call.scopes for one in (first_call, second_call)] == [
+        REQUEST.scopes,
+        REQUEST.scopes[:1],
+    ]
+    assert len(REQUEST.scopes) > 1
 
 
 async def test_a_rotation_of_an_ended_session_is_refused(database: Database) -> None:
