@@ -2,10 +2,9 @@
 
 import html
 import re
-from typing import Any, NoReturn
+from typing import NoReturn
 from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 
 from functions.oauth.browser_cookie import COOKIE_NAME
@@ -179,17 +178,6 @@ async def test_a_client_that_was_approved_in_this_browser_hears_of_faults_at_onc
 
     assert query(here.headers["location"])["error"] == "unsupported_response_type"
     assert elsewhere.status_code == 400
-
-
-async def test_a_client_that_the_operator_registered_hears_of_faults_at_once(
-    driver: Driver, database_admin: psycopg.Connection[Any]
-) -> None:
-    await driver.register()
-    database_admin.execute("UPDATE app.clients SET kind = 'preregistered'")
-
-    answer = await driver.authorize(code_challenge=None)
-
-    assert query(answer.headers["location"])["error"] == "invalid_request"
 
 
 async def test_an_oversized_state_is_refused_and_not_sent_back(driver: Driver) -> None:

@@ -11,7 +11,7 @@ from functions.oauth.app import create_app
 from functions.oauth.dependencies import Dependencies
 from shared.domain.clients import Client, RegistrationKind
 from shared.domain.identifiers import ClientId
-from tests.integration.oauth.driver import ISSUER, WEB_REDIRECT, Driver
+from tests.integration.oauth.driver import ISSUER, WEB_REDIRECT, Driver, query
 from tests.integration.oauth.upstream_stub import UpstreamStub
 
 INTRANET = Client(
@@ -83,3 +83,11 @@ async def test_an_id_of_the_settings_never_takes_over_a_client_that_registered(
 
     row = database_admin.execute("SELECT kind, client_name FROM app.clients").fetchone()
     assert row == ("dynamic", "Test app")
+
+
+async def test_a_client_of_the_settings_hears_of_a_faulty_request_at_once(
+    dependencies: Dependencies, upstream: UpstreamStub
+) -> None:
+    answer = await serving(dependencies, upstream, INTRANET).authorize(code_challenge=None)
+
+    assert query(answer.headers["location"])["error"] == "invalid_request"
