@@ -54,7 +54,9 @@ class ClientMemory:
         self.registration = client_info
 
 
-def _provider(mcp_url: str, person: Person, memory: ClientMemory) -> OAuthClientProvider:
+def _provider(
+    mcp_url: str, person: Person, memory: ClientMemory, document_url: str | None
+) -> OAuthClientProvider:
     arrived: list[str] = []
 
     async def redirect(authorization_url: str) -> None:
@@ -83,6 +85,7 @@ def _provider(mcp_url: str, person: Person, memory: ClientMemory) -> OAuthClient
         storage=memory,
         redirect_handler=redirect,
         callback_handler=callback,
+        client_metadata_url=document_url,
     )
 
 
@@ -107,9 +110,13 @@ async def connected_client(
     *,
     mode: str = "auto",
     on_answer: OnAnswer | None = None,
+    document_url: str | None = None,
 ) -> AsyncIterator[Client]:
-    """The SDK's client, connected; it signs `person` in when the server asks for it."""
-    provider = _provider(mcp_url, person, memory)
+    """The SDK's client, connected; it signs `person` in when the server asks for it.
+
+    With a `document_url` it is the client that is described there, and does not register.
+    """
+    provider = _provider(mcp_url, person, memory, document_url)
     async with (
         httpx2.AsyncClient(
             auth=provider,

@@ -1,6 +1,7 @@
 """The MCP clients that people use: how each registers, where it returns to, what is odd in it.
 
-A record never gives a client a right: what a client says of itself can be said by any other. The
+A record never gives a client a right: what a client says of itself can be said by any other. Only
+the id that is the address of a known document may use its redirect URIs while that is away. The
 family that is told from a record is for counting and for the audit only.
 """
 
