@@ -41,6 +41,7 @@ from shared.vault.token_vault import TokenVault
 from shared.workflows.sealed_pairs import pair_binding
 from tests.unit.mcp_endpoint.pieces import serving
 
+FUNCTION = "mcp_endpoint"
 SESSION_SECONDS = 10 * 86_400
 CLIENT_NAME = "Integration client"
 
@@ -65,6 +66,8 @@ class Stack:
     kms_key_id: str
     parts: Parts | None = None
     """The function's, where it runs in this process."""
+    emulator: Emulator | None = None
+    """Where it runs, otherwise."""
 
     def forget(self) -> None:
         """The function goes on as another process would: it remembers nobody's tools."""
@@ -185,6 +188,9 @@ class Stack:
 
     async def usage(self) -> list[tuple[str, str, str | None, int | None]]:
         """The usage rows: tool, outcome, content id, count."""
+        if self.emulator is not None:
+            # A row is written when its answer is out.
+            await self.emulator.settled(FUNCTION)
         async with self.database.autocommit() as tx:
             rows = await tx.rows(
                 "SELECT tool, outcome, content_id, result_count FROM app.usage_events"
@@ -226,7 +232,7 @@ async def a_lambda_stack(
         aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
         await emulator.start(
             FunctionSpec(
-                name="mcp_endpoint",
+                name=FUNCTION,
                 handler="functions.mcp_endpoint.handler.handler",
                 environment={**environment, **aws},
                 invoke_mode="RESPONSE_STREAM",
@@ -234,7 +240,7 @@ async def a_lambda_stack(
                 environments_max=2,
             )
         )
-        yield Stack(url=url, site=site, database=database, kms_key_id=kms_key_id)
+        yield Stack(url=url, site=site, database=database, kms_key_id=kms_key_id, emulator=emulator)
     await database.close()
 
 
