@@ -240,6 +240,18 @@ class RefreshSettings(_Group):
     refresh_concurrency_max: int = Field(
         default=5, gt=0, description="Most refreshes under way at once in one process."
     )
+    refresh_per_second_max: float = Field(
+        default=50.0,
+        gt=0,
+        description="Background refreshes per second that the site is asked for, as the schedule "
+        "spreads them after an outage or a mass expiry.",
+    )
+    refresh_seen_days_max: int = Field(
+        default=7,
+        gt=0,
+        description="Days since a person's last call in which their pairs are refreshed ahead; "
+        "later on demand, and kept alive.",
+    )
 
     @model_validator(mode="after")
     def _queue_outside_local(self) -> Self:

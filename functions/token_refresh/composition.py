@@ -15,6 +15,7 @@ from shared.assembly import (
 from shared.observability import request_context
 from shared.queue.refresh_queue import SqsRefreshQueue
 from shared.settings import TokenRefreshFunctionSettings
+from shared.state.refresh_allowances import Pace
 from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.workflows.refresh_grant import GrantRefresher
 
@@ -53,6 +54,11 @@ def compose(settings: TokenRefreshFunctionSettings) -> Parts:
         seconds_left=request_context.remaining_seconds,
         queue=queue,
         inline_max=settings.refresh_inline_max,
+        pace=Pace(
+            site=settings.drupal_base_url,
+            per_second=settings.refresh_per_second_max,
+            seen_within_seconds=settings.refresh_seen_days_max * 86_400.0,
+        ),
     )
     batch = RefreshBatch(
         opened.database,

@@ -18,8 +18,9 @@ from shared.observability import crash_reports, metrics
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
 from shared.queue.messages import MessageKind, RefreshMessage
-from shared.state import grants
+from shared.state import grants, refresh_allowances
 from shared.state.database import Database
+from shared.state.refresh_allowances import Pace
 from shared.upstream.failures import UpstreamMisconfiguredError
 from shared.workflows.refresh_grant import GrantRefresher, RefreshOutcome
 
@@ -74,6 +75,7 @@ class RefreshTick:
         seconds_left: Callable[[], float],
         queue: RefreshQueue | None = None,
         inline_max: int = 0,
+        pace: Pace | None = None,
     ) -> None:
         self._database = database
         self._refresher = refresher
@@ -82,6 +84,7 @@ class RefreshTick:
         self._seconds_left = seconds_left
         self._queue = queue
         self._inline_max = inline_max
+        self._pace = pace
 
     async def run(self) -> dict[str, int]:
         """Refresh up to ``batch_max`` due grants, or send all that are due to the queue.
@@ -103,10 +106,22 @@ class RefreshTick:
         return counts
 
     async def _claim(self, limit: int) -> list[Due]:
-        async with self._database.autocommit() as tx:
-            due = await grants.due(tx, limit=limit, push_seconds=PUSH_SECONDS)
+        """Grants that are due and that the site's pace allows; first those that fade."""
+        async with self._database.transaction() as tx:
+            allowed = limit
+            if self._pace is not None:
+                allowed = await refresh_allowances.take(tx, self._pace, wanted=limit)
+            due = await grants.fading(tx, limit=allowed, push_seconds=PUSH_SECONDS)
+            due += await grants.due(
+                tx,
+                limit=allowed - len(due),
+                push_seconds=PUSH_SECONDS,
+                seen_within_seconds=self._pace.seen_within_seconds if self._pace else None,
+            )
+            if self._pace is not None and len(due) < allowed:
+                await refresh_allowances.give_back(tx, self._pace, unused=allowed - len(due))
         metrics.count(MetricName.GRANTS_DUE, len(due))
-        return list(due)
+        return due
 
     async def _send(self, queue: RefreshQueue, due: list[Due]) -> tuple[int, list[Due]]:
         """Send ``due`` and all other due grants; how many went, and those that did not.

@@ -17,3 +17,9 @@ DOUBT_SECONDS_MAX = 120
 """A refusal is not believed for so long after an attempt whose outcome nobody knows."""
 STORE_ACKNOWLEDGED_SECONDS = 0.5
 """A pair whose commit is not acknowledged by then is put into the second store as well."""
+
+SITE_REFRESH_TOKEN_SECONDS = 14 * 86_400
+"""Drupal's default life of a refresh token; each refresh begins it anew."""
+KEEP_ALIVE_SECONDS = SITE_REFRESH_TOKEN_SECONDS // 2
+"""A pair that nobody has needed for so long is refreshed, lest the site forget it."""
+KEEP_ALIVE_JITTER_SECONDS_MAX = 43_200

@@ -4,13 +4,18 @@ A pair is written only where its generation is the one expected: never may a lat
 old pair over a new one.
 """
 
+import secrets
 from typing import Any, LiteralString
 from uuid import UUID
 
 from shared.domain.grants import Grant, GrantStatus, SealedPair
 from shared.domain.identifiers import ClientId, GrantId, UpstreamSubject, UserId
+from shared.domain.refresh_times import KEEP_ALIVE_JITTER_SECONDS_MAX, KEEP_ALIVE_SECONDS
 from shared.domain.sessions import EndCause
 from shared.state.database import Transaction
+
+_EVER_SECONDS = 100 * 365 * 86_400.0
+_random = secrets.SystemRandom()
 
 _CREATE: LiteralString = """
     INSERT INTO app.grants
@@ -55,6 +60,7 @@ _STORE_PAIR: LiteralString = """
            pair_generation = pair_generation + 1, status = 'active', suspended_until = NULL,
            access_expires_at = app.now() + make_interval(secs => %(life_seconds)s),
            refresh_at = app.now() + make_interval(secs => %(refresh_after_seconds)s),
+           keep_alive_at = app.now() + make_interval(secs => %(keep_alive_seconds)s),
            refresh_failures = 0, lease_owner = NULL, lease_until = NULL
      WHERE grant_id = %(grant_id)s AND pair_generation = %(pair_generation)s
        AND status <> 'ended'
@@ -98,13 +104,34 @@ _END: LiteralString = """
     SELECT grant_id FROM ended
 """
 
+# Whoever was not seen for long goes off the schedule until the next call refreshes on demand:
+# left where it is, the row would be looked at by every tick.
 _DUE: LiteralString = """
-    UPDATE app.grants g SET refresh_at = app.now() + make_interval(secs => %(push_seconds)s)
+    WITH due AS (
+        SELECT grant_id,
+               last_used_at >= app.now() - make_interval(secs => %(seen_seconds)s) AS seen
+          FROM app.grants
+         WHERE status = 'active' AND refresh_at <= app.now()
+         ORDER BY refresh_at LIMIT %(limit)s
+           FOR NO KEY UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE app.grants g
+           SET refresh_at = CASE WHEN due.seen
+                                 THEN app.now() + make_interval(secs => %(push_seconds)s) END
+          FROM due WHERE g.grant_id = due.grant_id
+        RETURNING g.grant_id, g.pair_generation, due.seen
+    )
+    SELECT grant_id, pair_generation FROM taken WHERE seen
+"""
+
+# Suspended ones too: an account may be unblocked after weeks.
+_FADING: LiteralString = """
+    UPDATE app.grants g SET keep_alive_at = app.now() + make_interval(secs => %(push_seconds)s)
       FROM (SELECT grant_id FROM app.grants
-             WHERE status = 'active' AND refresh_at <= app.now()
-             ORDER BY refresh_at LIMIT %(limit)s
-               FOR NO KEY UPDATE SKIP LOCKED) AS due
-     WHERE g.grant_id = due.grant_id
+             WHERE status <> 'ended' AND keep_alive_at <= app.now()
+             ORDER BY keep_alive_at LIMIT %(limit)s
+               FOR NO KEY UPDATE SKIP LOCKED) AS fading
+     WHERE g.grant_id = fading.grant_id
     RETURNING g.grant_id, g.pair_generation
 """
 
@@ -235,6 +262,7 @@ async def store_pair(
             "key_generation": pair.key_generation,
             "life_seconds": life_seconds,
             "refresh_after_seconds": refresh_after_seconds,
+            "keep_alive_seconds": keep_alive_seconds(),
         },
     )
     return stored == 1
@@ -256,13 +284,35 @@ async def end(tx: Transaction, *, grant_id: GrantId, cause: EndCause) -> bool:
     return await tx.row(_END, {"grant_id": grant_id, "cause": cause.value}) is not None
 
 
-async def due(tx: Transaction, *, limit: int, push_seconds: float) -> list[tuple[GrantId, int]]:
+async def due(
+    tx: Transaction, *, limit: int, push_seconds: float, seen_within_seconds: float | None = None
+) -> list[tuple[GrantId, int]]:
     """Up to ``limit`` grants due for refresh, with their pair generations.
 
-    Each is moved on by ``push_seconds``, so that no other tick takes it meanwhile.
+    Each is moved on by ``push_seconds``, so that no other tick takes it meanwhile. People who were
+    not seen for ``seen_within_seconds`` are not among them, and are not due again until a call of
+    theirs has refreshed their pair.
     """
-    found = await tx.rows(_DUE, {"limit": limit, "push_seconds": push_seconds})
+    seen_seconds = _EVER_SECONDS if seen_within_seconds is None else seen_within_seconds
+    params = {"limit": limit, "push_seconds": push_seconds, "seen_seconds": seen_seconds}
+    return _ids(await tx.rows(_DUE, params))
+
+
+async def fading(tx: Transaction, *, limit: int, push_seconds: float) -> list[tuple[GrantId, int]]:
+    """Up to ``limit`` grants whose refresh token nears its end, whoever they belong to.
+
+    Each is moved on by ``push_seconds``, as by ``due``.
+    """
+    return _ids(await tx.rows(_FADING, {"limit": limit, "push_seconds": push_seconds}))
+
+
+def _ids(found: list[dict[str, Any]]) -> list[tuple[GrantId, int]]:
     return [(GrantId(one["grant_id"]), one["pair_generation"]) for one in found]
+
+
+def keep_alive_seconds() -> float:
+    """Seconds until a new pair is kept alive; the jitter parts pairs that began together."""
+    return KEEP_ALIVE_SECONDS - _random.uniform(0, KEEP_ALIVE_JITTER_SECONDS_MAX)
 
 
 async def forget_pair(tx: Transaction, grant_id: GrantId) -> None:

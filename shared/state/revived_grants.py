@@ -1,6 +1,7 @@
 """Takes the end of a grant back whose pair has turned up.
 
-Only an end that was for want of a living pair: never one by a person, by a reuse, or by time.
+Only an end that was for want of a living pair: never one by a person, by a reuse, or by time, and
+nothing of a person who is to be erased.
 """
 
 from typing import LiteralString
@@ -9,6 +10,7 @@ from shared.domain.grants import SealedPair
 from shared.domain.identifiers import GrantId
 from shared.domain.sessions import REVIVABLE_CAUSES
 from shared.state.database import Transaction
+from shared.state.grants import keep_alive_seconds
 
 # The sessions that ended with the grant: same moment, same cause. One that a person ended before
 # stays ended. The outbox is left as it is: who works it off sees that the grant lives.
@@ -17,6 +19,8 @@ _REVIVE: LiteralString = """
         SELECT grant_id, ended_at, ended_cause FROM app.grants
          WHERE grant_id = %(grant_id)s AND pair_generation = %(pair_generation)s
            AND status = 'ended' AND ended_cause = ANY(%(causes)s)
+           AND EXISTS (SELECT 1 FROM app.users u
+                        WHERE u.user_id = grants.user_id AND u.erasure_requested_at IS NULL)
            FOR NO KEY UPDATE
     ), revived AS (
         UPDATE app.grants g
@@ -25,6 +29,7 @@ _REVIVE: LiteralString = """
                ended_at = NULL, ended_cause = NULL,
                access_expires_at = app.now() + make_interval(secs => %(life_seconds)s),
                refresh_at = app.now() + make_interval(secs => %(refresh_after_seconds)s),
+               keep_alive_at = app.now() + make_interval(secs => %(keep_alive_seconds)s),
                refresh_failures = 0, lease_owner = NULL, lease_until = NULL
           FROM dead WHERE g.grant_id = dead.grant_id
         RETURNING g.grant_id
@@ -61,6 +66,7 @@ async def revive(
             "key_generation": pair.key_generation,
             "life_seconds": life_seconds,
             "refresh_after_seconds": refresh_after_seconds,
+            "keep_alive_seconds": keep_alive_seconds(),
         },
     )
     return found is not None

@@ -53,7 +53,7 @@ _REFRESH: Final[tuple[LiteralString, ...]] = (
     (
         "UPDATE (status, ended_at, ended_cause, suspended_until, pair_ciphertext, key_generation,"
         " pair_generation, access_expires_at, refresh_at, refresh_failures, lease_owner,"
-        " lease_until) ON app.grants"
+        " lease_until, keep_alive_at) ON app.grants"
     ),
     "SELECT (session_id, grant_id, ended_at, ended_cause) ON app.sessions",
     "UPDATE (ended_at, ended_cause) ON app.sessions",
@@ -104,7 +104,11 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "UPDATE (idle_ends_at) ON app.account_visits",
         "SELECT (pair_id), INSERT, DELETE ON app.discarded_pairs",
     ),
-    AppRole.TOKEN_REFRESH: (*_EVERYBODY, *_REFRESH),
+    AppRole.TOKEN_REFRESH: (
+        *_EVERYBODY,
+        *_REFRESH,
+        "SELECT, INSERT, UPDATE ON app.refresh_allowances",
+    ),
     AppRole.CLEANUP: (
         *_EVERYBODY,
         *_REFRESH,
