@@ -126,12 +126,14 @@ _DUE: LiteralString = """
 
 # Suspended ones too: an account may be unblocked after weeks.
 _FADING: LiteralString = """
+    WITH fading AS MATERIALIZED (
+        SELECT grant_id FROM app.grants
+         WHERE status <> 'ended' AND keep_alive_at <= app.now()
+         ORDER BY keep_alive_at LIMIT %(limit)s
+           FOR NO KEY UPDATE SKIP LOCKED
+    )
     UPDATE app.grants g SET keep_alive_at = app.now() + make_interval(secs => %(push_seconds)s)
-      FROM (SELECT grant_id FROM app.grants
-             WHERE status <> 'ended' AND keep_alive_at <= app.now()
-             ORDER BY keep_alive_at LIMIT %(limit)s
-               FOR NO KEY UPDATE SKIP LOCKED) AS fading
-     WHERE g.grant_id = fading.grant_id
+      FROM fading WHERE g.grant_id = fading.grant_id
     RETURNING g.grant_id, g.pair_generation
 """
 
