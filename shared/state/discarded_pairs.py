@@ -15,13 +15,17 @@ _ADD: LiteralString = """
             app.now() + make_interval(secs => %(seconds)s))
 """
 
+# Materialized, as in revocation_outbox: the batch is chosen once, whatever the plan.
 _DUE: LiteralString = """
+    WITH due AS MATERIALIZED (
+        SELECT pair_id FROM app.discarded_pairs
+         WHERE next_try_at <= app.now() ORDER BY next_try_at LIMIT %(limit)s
+           FOR NO KEY UPDATE SKIP LOCKED
+    )
     UPDATE app.discarded_pairs p
        SET tries = p.tries + 1,
            next_try_at = app.now() + make_interval(secs => %(push_seconds)s)
-      FROM (SELECT pair_id FROM app.discarded_pairs
-             WHERE next_try_at <= app.now() ORDER BY next_try_at LIMIT %(limit)s
-               FOR NO KEY UPDATE SKIP LOCKED) AS due, app.users u
+      FROM due, app.users u
      WHERE p.pair_id = due.pair_id AND u.user_id = p.user_id
     RETURNING p.pair_id, p.user_id, u.salt, p.pair_ciphertext, p.key_generation, p.tries
 """

@@ -6,13 +6,17 @@ from typing import LiteralString
 from shared.domain.identifiers import GrantId
 from shared.state.database import Transaction
 
+# Materialized: a plan may evaluate a subquery in FROM more than once, and each time takes a batch.
 _DUE: LiteralString = """
+    WITH due AS MATERIALIZED (
+        SELECT grant_id FROM app.revocation_outbox
+         WHERE next_try_at <= app.now() ORDER BY next_try_at LIMIT %(limit)s
+           FOR NO KEY UPDATE SKIP LOCKED
+    )
     UPDATE app.revocation_outbox o
        SET tries = o.tries + 1,
            next_try_at = app.now() + make_interval(secs => %(push_seconds)s)
-      FROM (SELECT grant_id FROM app.revocation_outbox
-             WHERE next_try_at <= app.now() ORDER BY next_try_at LIMIT %(limit)s
-               FOR NO KEY UPDATE SKIP LOCKED) AS due
+      FROM due
      WHERE o.grant_id = due.grant_id
     RETURNING o.grant_id, o.tries
 """
