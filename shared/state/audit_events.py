@@ -36,6 +36,7 @@ class AuditAction(StrEnum):
     REFRESH_TOKEN_REUSED = "refresh_token:reused"  # noqa: S105 - names an event
     GRANT_CREATED = "grant:created"
     GRANT_SUSPENDED = "grant:suspended"
+    GRANT_RESUMED = "grant:resumed"
     GRANT_ENDED = "grant:ended"
     GRANT_REVIVED = "grant:revived"
     GRANT_REVOKED_UPSTREAM = "grant:revoked_upstream"

@@ -53,11 +53,11 @@ _RELEASE: LiteralString = """
      WHERE grant_id = %(grant_id)s AND lease_owner = %(lease_owner)s
 """
 
-# Not fenced on the lease: a late worker may hold the only live pair.
+# Not fenced on the lease: a late worker may hold the only live pair. A suspension stays.
 _STORE_PAIR: LiteralString = """
     UPDATE app.grants
        SET pair_ciphertext = %(ciphertext)s, key_generation = %(key_generation)s,
-           pair_generation = pair_generation + 1, status = 'active', suspended_until = NULL,
+           pair_generation = pair_generation + 1,
            access_expires_at = app.now() + make_interval(secs => %(life_seconds)s),
            refresh_at = app.now() + make_interval(secs => %(refresh_after_seconds)s),
            keep_alive_at = app.now() + make_interval(secs => %(keep_alive_seconds)s),

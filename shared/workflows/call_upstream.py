@@ -6,23 +6,15 @@ Never refreshes more than once in a call, and never ends a grant because a call 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
-from shared.domain.grants import (
-    SUSPENDED_RETRY_SECONDS,
-    AuthenticatedCall,
-    Grant,
-    GrantStatus,
-)
+from shared.domain.grants import AuthenticatedCall, Grant, GrantStatus
 from shared.domain.refresh_times import REFRESH_DEADLINE_SECONDS
 from shared.errors.base import ServiceError, UnavailableError
-from shared.errors.catalogue import ErrorCode
 from shared.observability import request_context
-from shared.observability.logging import log
-from shared.state import audit_events, grants
-from shared.state.audit_events import AuditAction
-from shared.state.database import Database, DatabaseUnavailableError, Transaction
+from shared.state import grants
+from shared.state.database import Database
 from shared.upstream.failures import (
     UpstreamMisconfiguredError,
     UpstreamTimeoutError,
@@ -32,6 +24,7 @@ from shared.upstream.failures import (
 from shared.vault.token_vault import TokenVault
 from shared.workflows.refresh_grant import GrantRefresher, RefreshOutcome
 from shared.workflows.sealed_pairs import open_pair
+from shared.workflows.suspension import GrantEndedError, Suspensions
 
 T = TypeVar("T")
 Request = Callable[[str], Awaitable[T]]
@@ -45,18 +38,6 @@ REFRESH_SECONDS_MIN = 2.0
 FOLLOW_SECONDS_MAX = 3.0
 FOLLOW_PAUSE_SECONDS_MIN = 0.05
 FOLLOW_PAUSE_SECONDS_MAX = 0.4
-
-
-class AccountUnavailableError(ServiceError):
-    """Drupal refuses this account although its tokens are fresh: blocked, most likely."""
-
-    code = ErrorCode.ACCOUNT_UNAVAILABLE
-
-
-class GrantEndedError(ServiceError):
-    """The grant has ended: the person has to sign in again."""
-
-    code = ErrorCode.GRANT_ENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +57,7 @@ class UpstreamCaller:
         self._database = database
         self._vault = vault
         self._refresher = refresher
+        self._suspensions = Suspensions(database)
 
     async def run(self, call: AuthenticatedCall, request: Request[T]) -> T:
         """The result of ``request``, called with an access token; twice at most.
@@ -87,21 +69,27 @@ class UpstreamCaller:
             UnavailableError: no token that works can be had at the moment.
             ServiceError: whatever ``request`` raises but a refused token.
         """
-        _refuse_unusable(call.grant, call.now)
+        await self._suspensions.admit(call.grant, call.now)
+        result = await self._tried(call, request)
+        if call.grant.status is GrantStatus.SUSPENDED:
+            await self._suspensions.lift(call.grant)
+        return result
+
+    async def _tried(self, call: AuthenticatedCall, request: Request[T]) -> T:
         first = await self._with_time_left(call)
         try:
             return await request(await self._access_token(first.grant))
         except UpstreamTokenRejectedError as error:
             if first.refreshed:
                 # Refused straight after a refresh: another one would change nothing.
-                raise await self._suspended(first.grant) from error
+                raise await self._suspensions.suspend(first.grant) from error
             if first.failure is not None:
                 raise first.failure from error
         second = await self._newer(first.grant)
         try:
             return await request(await self._access_token(second.grant))
         except UpstreamTokenRejectedError as error:
-            raise await self._suspended(second.grant) from error
+            raise await self._suspensions.suspend(second.grant) from error
 
     async def _access_token(self, grant: Grant) -> str:
         return (await open_pair(self._vault, grant)).access_token
@@ -158,45 +146,6 @@ class UpstreamCaller:
         if current is None or current.status is GrantStatus.ENDED:
             raise GrantEndedError({"outcome": "ended"})
         return current
-
-    async def _suspended(self, grant: Grant) -> ServiceError:
-        """Suspend the grant: no background refresh, the next try on demand in a while.
-
-        Not if the refused pair is no longer the grant's: then nothing is known about the account.
-        """
-        try:
-            async with self._database.transaction() as tx:
-                current = await grants.find_locked(tx, grant.grant_id)
-                if current is None or current.status is GrantStatus.ENDED:
-                    return GrantEndedError({"outcome": "ended"})
-                if current.pair_generation != grant.pair_generation:
-                    return UpstreamUnavailableError({"outcome": "moved_on"}, sent=False)
-                await _suspend_in(tx, grant)
-        except DatabaseUnavailableError as error:
-            log.warning("suspension of a grant not stored", error=error)
-        log.warning("upstream refuses an account", grant_id=str(grant.grant_id))
-        return AccountUnavailableError(retry_after_seconds=SUSPENDED_RETRY_SECONDS)
-
-
-async def _suspend_in(tx: Transaction, grant: Grant) -> None:
-    await grants.suspend(tx, grant_id=grant.grant_id, seconds=SUSPENDED_RETRY_SECONDS)
-    await audit_events.append(
-        tx,
-        AuditAction.GRANT_SUSPENDED,
-        user_id=grant.user_id,
-        grant_id=grant.grant_id,
-        client_id=grant.client_id,
-        details={"seconds": SUSPENDED_RETRY_SECONDS},
-    )
-
-
-def _refuse_unusable(grant: Grant, now: datetime) -> None:
-    if grant.status is GrantStatus.ENDED:
-        raise GrantEndedError({"outcome": "ended"})
-    until = grant.suspended_until
-    if grant.status is GrantStatus.SUSPENDED and until is not None and until > now:
-        seconds = max(1, int((until - now).total_seconds()))
-        raise AccountUnavailableError({"suspended": True}, retry_after_seconds=seconds)
 
 
 def _refresh_seconds() -> float:

@@ -10,7 +10,7 @@ import pytest
 from shared.domain.grants import Grant, GrantStatus, SealedPair
 from shared.domain.identifiers import GrantId, new_id
 from shared.domain.sessions import EndCause
-from shared.state import grants, revocation_outbox, sessions
+from shared.state import grants, revocation_outbox, sessions, suspended_grants
 from shared.state.database import Database
 from tests.integration.state.pieces import (
     CLIENT_ID,
@@ -159,7 +159,7 @@ async def test_a_late_worker_stores_the_only_living_pair_though_its_lease_is_ove
     assert not await store(database, grant_id)
 
 
-async def test_a_stored_pair_makes_a_suspended_grant_active_and_ends_lease_and_failures(
+async def test_a_stored_pair_ends_lease_and_failures_and_no_suspension(
     database: Database,
 ) -> None:
     grant_id = await add_grant(database)
@@ -171,7 +171,8 @@ async def test_a_stored_pair_makes_a_suspended_grant_active_and_ends_lease_and_f
     await store(database, grant_id)
 
     row = await grant_row(database, grant_id)
-    assert (row["status"], row["suspended_until"]) == ("active", None)
+    assert row["status"] == "suspended"
+    assert row["suspended_until"] is not None
     assert (row["lease_owner"], row["lease_until"], row["refresh_failures"]) == (None, None, 0)
     assert row["refresh_at"] is None
 
@@ -188,6 +189,26 @@ async def test_a_suspended_grant_is_refreshed_on_demand_only(database: Database)
     assert found.suspended_until == now["now"] + timedelta(seconds=300)
     assert await due(database) == []
     assert await claim(database, grant_id) is not None
+
+
+async def test_a_suspended_grant_gives_one_try_when_its_time_is_over(
+    database: Database, clock: DatabaseClock
+) -> None:
+    grant_id = await add_grant(database)
+    async with database.transaction() as tx:
+        assert not await suspended_grants.begin_try(tx, grant_id, seconds=30)
+        assert not await suspended_grants.lift(tx, grant_id)
+        await grants.suspend(tx, grant_id=grant_id, seconds=300)
+        assert not await suspended_grants.begin_try(tx, grant_id, seconds=30)
+    clock.advance(300)
+
+    async with database.transaction() as tx:
+        tries = [await suspended_grants.begin_try(tx, grant_id, seconds=30) for _ in range(2)]
+        assert await suspended_grants.lift(tx, grant_id)
+
+    assert tries == [True, False]
+    row = await grant_row(database, grant_id)
+    assert (row["status"], row["suspended_until"]) == ("active", None)
 
 
 async def test_the_end_of_a_grant_ends_its_sessions_with_the_same_cause_and_is_told_once(

@@ -14,8 +14,12 @@ from shared.upstream.failures import (
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
-from shared.workflows.call_upstream import AccountUnavailableError, GrantEndedError
 from shared.workflows.end_grant import end_grant
+from shared.workflows.suspension import (
+    TRY_SECONDS_MAX,
+    AccountUnavailableError,
+    GrantEndedError,
+)
 from tests.support.clock import DatabaseClock
 from tests.support.upstream_world import SignedIn, UpstreamWorld, Worker
 
@@ -114,6 +118,48 @@ async def test_a_blocked_account_is_suspended_and_does_not_loop(
     clock.advance(SUSPENDED_RETRY_SECONDS + 1)
     assert await search(world, signed_in) > 0
     assert (await world.row(signed_in))["status"] == "active"
+
+
+async def test_of_calls_at_once_one_tries_a_suspended_account(
+    world: UpstreamWorld, clock: DatabaseClock
+) -> None:
+    signed_in = await world.sign_in()
+    world.drupal.control.block_user("maya")
+    with pytest.raises(AccountUnavailableError):
+        await search(world, signed_in)
+    world.drupal.control.clear_requests()
+    clock.advance(SUSPENDED_RETRY_SECONDS)
+    workers = [world.worker() for _ in range(6)]
+
+    ended = await asyncio.gather(
+        *(search(world, signed_in, worker) for worker in workers), return_exceptions=True
+    )
+
+    assert {type(error) for error in ended} == {AccountUnavailableError}
+    assert world.drupal.control.count(REFRESHES) == 1
+    assert world.drupal.control.count("jsonrpc") == 1
+
+
+async def test_a_try_that_meets_an_outage_is_followed_by_another_soon(
+    world: UpstreamWorld, clock: DatabaseClock
+) -> None:
+    signed_in = await world.sign_in()
+    world.drupal.control.block_user("maya")
+    with pytest.raises(AccountUnavailableError):
+        await search(world, signed_in)
+    world.drupal.control.block_user("maya", blocked=False)
+    clock.advance(SUSPENDED_RETRY_SECONDS)
+    world.drupal.control.fail("maintenance_html", route="jsonrpc", times=1)
+    with pytest.raises(UpstreamUnavailableError):
+        await search(world, signed_in)
+
+    clock.advance(TRY_SECONDS_MAX)
+
+    assert await search(world, signed_in) > 0
+    assert [action for action, _ in await world.audit() if action.startswith("grant:")] == [
+        "grant:suspended",
+        "grant:resumed",
+    ]
 
 
 async def test_a_refusal_straight_after_a_refresh_is_not_followed_by_another(

@@ -6,7 +6,7 @@ import pytest
 from functions.cleanup.housekeeping import Housekeeping
 from functions.token_refresh.refresh_tick import RefreshTick
 from shared.state.roles import AppRole, ensure_roles
-from shared.workflows.call_upstream import AccountUnavailableError
+from shared.workflows.suspension import AccountUnavailableError
 from tests.integration.workflows.test_call_upstream import search
 from tests.support.clock import DatabaseClock
 from tests.support.upstream_world import UpstreamWorld, Worker

@@ -13,7 +13,6 @@ from shared.domain.grants import Grant
 from shared.domain.sessions import EndCause
 from shared.state.roles import AppRole
 from shared.vault.token_vault import SealedTokenRefusedError
-from shared.workflows.call_upstream import GrantEndedError
 from shared.workflows.erase_person import (
     SETTLE_SECONDS,
     WAIT_SECONDS_MAX,
@@ -22,6 +21,7 @@ from shared.workflows.erase_person import (
 )
 from shared.workflows.refresh_grant import RefreshOutcome
 from shared.workflows.sealed_pairs import open_pair
+from shared.workflows.suspension import GrantEndedError
 from tests.support.clock import DatabaseClock
 from tests.support.upstream_world import SignedIn, UpstreamWorld
 

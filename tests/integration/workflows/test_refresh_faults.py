@@ -13,9 +13,10 @@ from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.upstream.failures import UpstreamTimeoutError, UpstreamUnavailableError
 from shared.vault.token_vault import TokenVault
 from shared.workflows import call_upstream, keep_pair
-from shared.workflows.call_upstream import AccountUnavailableError, UpstreamCaller
+from shared.workflows.call_upstream import UpstreamCaller
 from shared.workflows.end_grant import end_grant
 from shared.workflows.refresh_grant import GrantRefresher, RefreshOutcome
+from shared.workflows.suspension import AccountUnavailableError
 from tests.integration.workflows.test_call_upstream import search
 from tests.support.clock import DatabaseClock
 from tests.support.unreliable_database import UnreliableDatabase

@@ -16,7 +16,7 @@ from shared.upstream.failures import (
     UpstreamMisconfiguredError,
     UpstreamUnavailableError,
 )
-from shared.workflows.call_upstream import AccountUnavailableError, GrantEndedError
+from shared.workflows.suspension import AccountUnavailableError, GrantEndedError
 from tests.unit.mcp_endpoint.pieces import Endpoint, a_call, an_endpoint
 
 PING = ListedTool(name="public.ping")
