@@ -1,0 +1,1 @@
+"""Circuit breakers: who leaves a dependency alone, who tries it again, what may be retried."""
