@@ -1,6 +1,7 @@
 """What every answer wears: security headers, CORS for the back channel, the documents, and a net.
 
-The pages never get CORS headers, and no exception leaves: a crash is answered, reported, counted.
+The pages never get CORS headers, and no exception leaves: a crash is answered, reported, counted,
+and a request that runs out of time is answered while there is some.
 """
 
 import time
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.oauth.answers import json_error, page_error
+from functions.oauth.deadline import OutOfTimeError, in_request_time
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.endpoints.account import ACCOUNT_PATH
 from functions.oauth.endpoints.callback import CALLBACK_PATH
@@ -61,11 +63,12 @@ class Envelope:
         sender = _Sender(path, send, security=self._security)
         answer = self._at_once(scope)
         try:
-            await (answer or self._app)(scope, receive, sender)
+            async with in_request_time():
+                await (answer or self._app)(scope, receive, sender)
         except Exception as error:
             if sender.started:
                 raise
-            await self._crashed(Request(scope), error)(scope, receive, sender)
+            await self._failed(Request(scope), error)(scope, receive, sender)
         log.debug(
             "request answered",
             status=sender.status,
@@ -94,8 +97,9 @@ class Envelope:
             return Response(b"{}", media_type="application/json", headers=PREFLIGHT_HEADERS)
         return None
 
-    def _crashed(self, request: Request, error: Exception) -> Response:
-        log.exception("request crashed", error=error)
+    def _failed(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, OutOfTimeError):
+            log.exception("request crashed", error=error)
         return error_answer(request, as_service_error(error), dependencies=self._dependencies)
 
 

@@ -1,160 +1,224 @@
-"""Outages of the database during token requests: short ones are not noticed, long ones say so."""
+"""What every endpoint answers while Postgres, KMS or Drupal is away: one table.
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from typing import Any
+Clients throw their tokens away on ``invalid_grant``, ``invalid_client``, 401 and HTML, so an
+outage is told as JSON ``503 temporarily_unavailable``, on the pages as a page, and nowhere else.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
 
 import httpx2
-import psycopg
 import pytest
 
 from functions.oauth.app import create_app
 from functions.oauth.dependencies import Dependencies
-from functions.oauth.flows.ride_out import ANSWER_SECONDS, ride_out
-from shared.observability.request_context import begin_request, remaining_seconds
+from shared.discovery.security_headers import security_headers
+from shared.errors.catalogue import CATALOGUE, ErrorCode
+from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
-from shared.state.driver_errors import CommitUnknownError, DatabaseUnavailableError
-from tests.integration.oauth.driver import ISSUER, MCP_URL, Driver
-from tests.support.unreliable_database import UnreliableDatabase
+from shared.upstream.drupal_oauth import DrupalOAuth
+from shared.upstream.drupal_site import DrupalSite
+from shared.vault import kms_data_keys
+from shared.vault.kms_data_keys import KmsDataKeys
+from shared.vault.token_vault import TokenVault
+from tests.integration.oauth.driver import ISSUER, VERIFIER, Driver, onward, query
+from tests.integration.oauth.places import Manner, empty_place
+from tests.integration.oauth.test_account import Visitor
 
-NOWHERE = "host=127.0.0.1 port=1 dbname=none connect_timeout=1"
-
-
-def failing(times: int, error: type[DatabaseUnavailableError]) -> Callable[[], Awaitable[int]]:
-    """An attempt that fails so many times, then says how many it took."""
-    made = 0
-
-    async def attempt() -> int:
-        nonlocal made
-        made += 1
-        if made <= times:
-            raise error
-        return made
-
-    return attempt
+JSON, PAGE = "application/json", "text/html; charset=utf-8"
+SHORT_SECONDS: Final = 0.1
+"""What a dependency that hangs is waited for."""
 
 
-@pytest.mark.parametrize("error", [DatabaseUnavailableError, CommitUnknownError])
-async def test_a_short_outage_is_ridden_out(error: type[DatabaseUnavailableError]) -> None:
-    assert await ride_out(failing(2, error), seconds=8) == 3
+class Dependency(StrEnum):
+    """What can be away."""
+
+    POSTGRES = "postgres"
+    KMS = "kms"
+    DRUPAL = "drupal"
 
 
-async def test_a_refresh_goes_on_when_the_database_comes_back_within_the_request(
-    driver: Driver, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tokens = await driver.tokens()
-    own = database._connect
-    refused = 0
+Outage = tuple[Dependency, Manner]
+Ask = Callable[[httpx2.AsyncClient], Awaitable[httpx2.Response]]
 
-    async def connect(*arguments: object, **options: object) -> object:
-        nonlocal refused
-        if refused < 2:
-            refused += 1
-            raise DatabaseUnavailableError
-        return await own(*arguments, **options)  # type: ignore[arg-type] # passed through
+DATABASE, KEYS = ErrorCode.DATABASE_UNAVAILABLE, ErrorCode.KEY_SERVICE_UNAVAILABLE
+SITE_AWAY, SITE_SLOW = ErrorCode.UPSTREAM_UNAVAILABLE, ErrorCode.UPSTREAM_TIMEOUT
 
-    await database.drop_connections()
-    monkeypatch.setattr(database, "_connect", connect)
+BACK_CHANNEL = ("redemption", "refresh", "revocation", "registration")
+PAGES = ("authorization", "consent", "callback", "account", "account_sign_in", "account_callback")
+DOCUMENTS = ("server_metadata", "resource_metadata", "health")
+WELL: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("authorization", "consent", "redemption", "refresh", "revocation"), 200),
+    **dict.fromkeys(("account", "account_sign_in", *DOCUMENTS), 200),
+    "registration": 201,
+    "callback": 303,
+    "account_callback": 303,
+}
+"""What each request is answered while nothing is away."""
 
-    answer = await driver.refresh(tokens["refresh_token"])
+AFFECTED: Final[Mapping[Outage, Mapping[str, ErrorCode]]] = {
+    (Dependency.POSTGRES, Manner.REFUSED): dict.fromkeys(BACK_CHANNEL + PAGES, DATABASE),
+    (Dependency.POSTGRES, Manner.HANGING): dict.fromkeys(BACK_CHANNEL + PAGES, DATABASE),
+    (Dependency.KMS, Manner.REFUSED): {"callback": KEYS, "account_callback": KEYS},
+    (Dependency.KMS, Manner.HANGING): {"callback": KEYS, "account_callback": KEYS},
+    (Dependency.DRUPAL, Manner.REFUSED): {"callback": SITE_AWAY, "account_callback": SITE_AWAY},
+    (Dependency.DRUPAL, Manner.HANGING): {"callback": SITE_SLOW, "account_callback": SITE_SLOW},
+}
+"""Who notices; everybody else is answered as if nothing were away."""
 
-    assert answer.status_code == 200
-    assert refused == 2
+
+@dataclass(frozen=True)
+class Prepared:
+    """Requests that would all succeed, each once, in this order."""
+
+    asks: Mapping[str, Ask]
+
+    async def all(self, dependencies: Dependencies) -> dict[str, httpx2.Response]:
+        """Every request to an application of these parts."""
+        transport = httpx2.ASGITransport(app=create_app(dependencies))
+        async with httpx2.AsyncClient(transport=transport, base_url=ISSUER) as http:
+            return {name: await ask(http) for name, ask in self.asks.items()}
 
 
-async def test_a_code_whose_commit_was_not_acknowledged_gives_its_tokens_all_the_same(
-    driver: Driver, dependencies: Dependencies, role_url: str
-) -> None:
+@pytest.fixture
+async def prepared(driver: Driver) -> Prepared:
+    """A client and a person in the middle of everything that can be done here."""
+    driver.redirect_uri = "http://127.0.0.1:33418/callback"
     await driver.register()
     code = await driver.sign_in()
-    database = UnreliableDatabase(role_url)
-    database.lost_commits = 1
-    transport = httpx2.ASGITransport(app=create_app(replace(dependencies, database=database)))
-    async with httpx2.AsyncClient(transport=transport, base_url=ISSUER) as http:
-        driver.http = http
-        answer = await driver.redeem(code)
-        again = await driver.refresh(answer.json()["refresh_token"])
-    await database.close()
+    tokens = (await driver.redeem(await driver.sign_in())).json()
+    revoked = (await driver.redeem(await driver.sign_in())).json()
+    await driver.authorize()
+    callback = _came_back(driver, onward(await driver.decide()))
+    await driver.authorize()
+    page, cookie = dict(driver.page), {"cookie": f"__Host-dmcp_browser={driver.cookie}"}
+    visitor = Visitor(driver.http, driver.upstream)
+    await visitor.sign_in()
+    visit = {"cookie": visitor._cookie()}
+    account_callback = _came_back(driver, onward(await visitor.post("sign_in")))
+    own = {"client_id": driver.client_id}
+    redemption = {
+        **own,
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": driver.redirect_uri,
+        "code_verifier": VERIFIER,
+    }
+    refresh = {**own, "grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    resource_metadata = "/.well-known/oauth-protected-resource/mcp"
+    return Prepared(
+        {
+            "authorization": _get("/authorize", driver.request(), {}),
+            "consent": _post("/authorize", {**page, "decision": "allow"}, cookie),
+            "callback": _get("/oauth/callback", callback, cookie),
+            "redemption": _post("/token", redemption),
+            "refresh": _post("/token", refresh),
+            "revocation": _post("/revoke", {**own, "token": revoked["access_token"]}),
+            "registration": lambda http: http.post(
+                "/register", json={"redirect_uris": ["http://127.0.0.1/other"]}
+            ),
+            "account": _get("/account", {}, visit),
+            "account_sign_in": _post("/account", {"action": "sign_in"}, visit),
+            "account_callback": _get("/oauth/callback", account_callback, visit),
+            "server_metadata": _get("/.well-known/oauth-authorization-server", {}, {}),
+            "resource_metadata": _get(resource_metadata, {}, {}),
+            "health": _get("/health/live", {}, {}),
+        }
+    )
 
-    assert answer.status_code == 200
-    assert answer.json()["scope"] == "tutorial:search tutorial:read"
-    assert again.status_code == 200
+
+def _came_back(driver: Driver, location: str) -> dict[str, str]:
+    state = query(location)["state"]
+    return {"code": driver.upstream.consent(state), "state": state}
 
 
-async def test_a_code_taken_by_another_request_is_a_replay_in_an_outage_too(
-    driver: Driver, dependencies: Dependencies, role_url: str
+def _get(path: str, parameters: Mapping[str, str], headers: Mapping[str, str]) -> Ask:
+    return lambda http: http.get(path, params=dict(parameters), headers=dict(headers))
+
+
+def _post(path: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Ask:
+    return lambda http: http.post(path, data=dict(form), headers=dict(headers or {}))
+
+
+def without(dependencies: Dependencies, dependency: Dependency, port: int) -> Dependencies:
+    """The same server, one of its dependencies at a place where nobody answers."""
+    match dependency:
+        case Dependency.POSTGRES:
+            database = Database(
+                f"host=127.0.0.1 port={port} dbname=away user=away",
+                connect_timeout_seconds=SHORT_SECONDS,
+                statement_timeout_seconds=SHORT_SECONDS,
+            )
+            return replace(dependencies, database=database, ride_out_seconds=SHORT_SECONDS)
+        case Dependency.KMS:
+            kms = KmsDataKeys(
+                "any",
+                connect_timeout_seconds=SHORT_SECONDS,
+                read_timeout_seconds=SHORT_SECONDS,
+                endpoint_url=f"http://127.0.0.1:{port}",
+                region_name="eu-central-1",
+            )
+            keys = StoredDataKeys(dependencies.database)
+            vault = TokenVault(stage="local", kms=kms, keys=keys, cache_seconds=300)
+            return replace(dependencies, vault=vault)
+        case Dependency.DRUPAL:
+            site = DrupalSite(base_url=f"http://127.0.0.1:{port}", client_id="drupalize-mcp")
+            return replace(
+                dependencies, upstream=DrupalOAuth(site), upstream_timeout_seconds=SHORT_SECONDS
+            )
+
+
+@pytest.mark.parametrize(("dependency", "manner"), AFFECTED)
+async def test_an_outage_is_told_as_one_and_only_to_whom_it_concerns(
+    dependency: Dependency,
+    manner: Manner,
+    prepared: Prepared,
+    dependencies: Dependencies,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    await driver.register()
-    code = await driver.sign_in()
-    tokens = (await driver.redeem(code)).json()
-    database = UnreliableDatabase(role_url)
-    database.lost_commits = 1
-    transport = httpx2.ASGITransport(app=create_app(replace(dependencies, database=database)))
-    async with httpx2.AsyncClient(transport=transport, base_url=ISSUER) as http:
-        driver.http = http
-        answer = await driver.redeem(code)
-        after = await driver.refresh(tokens["refresh_token"])
-    await database.close()
+    monkeypatch.setattr(kms_data_keys, "ATTEMPTS_MAX", 1)  # the SDK would wait between them
+    affected = AFFECTED[dependency, manner]
+    async with empty_place(manner) as port:
+        answers = await prepared.all(without(dependencies, dependency, port))
 
-    assert answer.json()["error"] == "invalid_grant"
-    assert after.json()["error"] == "invalid_grant"
+    expected = {name: 503 if name in affected else status for name, status in WELL.items()}
+    assert {name: answer.status_code for name, answer in answers.items()} == expected
+    for name, code in affected.items():
+        _says_try_again(answers[name], code, kind=JSON if name in BACK_CHANNEL else PAGE)
+    for name, answer in answers.items():
+        assert answer.headers["x-content-type-options"] == "nosniff", name
 
 
-async def test_a_database_that_dawdles_leaves_the_request_time_to_say_so(
-    driver: Driver, database_admin: psycopg.Connection[Any]
+def _says_try_again(answer: httpx2.Response, code: ErrorCode, *, kind: str) -> None:
+    entry = CATALOGUE[code]
+    assert answer.headers["content-type"] == kind
+    assert answer.headers["retry-after"] == str(entry.retry_after_seconds)
+    assert answer.headers["cache-control"] == "no-store"
+    assert set(security_headers(https=True)) <= set(answer.headers)
+    if kind == JSON:
+        body = answer.json()
+        assert (body["error"], body["code"]) == ("temporarily_unavailable", code.value)
+    else:
+        assert entry.message in answer.text
+
+
+@pytest.mark.parametrize("dependency", [Dependency.POSTGRES, Dependency.KMS])
+async def test_what_an_outage_held_up_works_after_it(
+    dependency: Dependency,
+    prepared: Prepared,
+    dependencies: Dependencies,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    tokens = await driver.tokens()
-    with (
-        database_admin.transaction(),
-        begin_request(function="oauth", remaining_seconds=ANSWER_SECONDS + 0.3),
-    ):
-        database_admin.execute("SELECT 1 FROM app.grants FOR UPDATE")
-        answer = await driver.refresh(tokens["refresh_token"])
-        left_seconds = remaining_seconds()
+    monkeypatch.setattr(kms_data_keys, "ATTEMPTS_MAX", 1)
+    affected = AFFECTED[dependency, Manner.REFUSED]
+    held_up = Prepared({name: prepared.asks[name] for name in prepared.asks if name in affected})
+    async with empty_place(Manner.REFUSED) as port:
+        await held_up.all(without(dependencies, dependency, port))
 
-    assert answer.status_code == 503
-    assert left_seconds > ANSWER_SECONDS / 2
+    answers = await held_up.all(dependencies)
 
-
-async def test_a_refresh_needs_neither_drupal_nor_keys(
-    driver: Driver, dependencies: Dependencies
-) -> None:
-    tokens = await driver.tokens()
-    bare = replace(dependencies, vault=None, upstream=None)  # type: ignore[arg-type] # nobody asks them
-    transport = httpx2.ASGITransport(app=create_app(bare))
-    async with httpx2.AsyncClient(transport=transport, base_url=ISSUER) as http:
-        driver.http = http
-        answer = await driver.refresh(tokens["refresh_token"])
-
-    assert answer.status_code == 200
-
-
-async def test_a_session_of_another_resource_must_sign_in_again(
-    driver: Driver, dependencies: Dependencies
-) -> None:
-    tokens = await driver.tokens()
-    moved = replace(dependencies, mcp_url=f"{MCP_URL}/v2")
-    transport = httpx2.ASGITransport(app=create_app(moved))
-    async with httpx2.AsyncClient(transport=transport, base_url=ISSUER) as http:
-        driver.http = http
-        answer = await driver.refresh(tokens["refresh_token"])
-
-    assert answer.json()["error"] == "invalid_grant"
-
-
-async def test_an_unreachable_database_says_try_again_everywhere(
-    driver: Driver, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await driver.register()
-    await database.drop_connections()
-    monkeypatch.setattr(database, "_conninfo", NOWHERE)
-
-    page = await driver.authorize()
-    token = await driver.refresh("dmcp_rt_" + "A" * 43)
-
-    assert page.status_code == 503
-    assert int(page.headers["retry-after"]) > 0
-    assert "start again from your application" in page.text
-    assert token.status_code == 503
-    assert token.json()["error"] == "temporarily_unavailable"
-    assert int(token.headers["retry-after"]) > 0
+    assert {name: answer.status_code for name, answer in answers.items()} == {
+        name: WELL[name] for name in affected
+    }

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.discovery.security_headers import security_headers
 from shared.lambda_stream import event_loop, invocation
 from shared.lambda_stream.asgi import DeadlineExceededError, StreamingAsgiHandler
 from shared.lambda_stream.lifespan import LifespanError
@@ -166,6 +167,15 @@ def test_an_app_without_time_answers_503() -> None:
     assert answer["statusCode"] == 503
     assert answer["headers"]["retry-after"] == "5"
     assert json.loads(answer["body"])["code"] == "deadline_exceeded"
+
+
+def test_the_answer_at_the_deadline_wears_the_headers_of_every_answer() -> None:
+    worn = security_headers(https=True)
+
+    answer = _handler(_hang, headers=worn)(_event(), Context(milliseconds=0))
+
+    assert answer["statusCode"] == 503
+    assert worn.items() <= answer["headers"].items()
 
 
 def test_an_app_that_fails_while_it_is_stopped_answers_503_all_the_same() -> None:
