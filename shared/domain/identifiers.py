@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from typing import NewType
+from typing import Final, NewType
 from uuid import UUID
 
 UserId = NewType("UserId", UUID)
@@ -12,6 +12,9 @@ SignInId = NewType("SignInId", UUID)
 ClientId = NewType("ClientId", str)
 UpstreamSubject = NewType("UpstreamSubject", str)
 """The person's id at the Drupal site (the ``sub`` of its tokens), as text."""
+
+NO_GRANT: Final = GrantId(UUID(int=0))
+"""The id of no grant, for statements that run whether there is one or not."""
 
 
 def new_id() -> UUID:

@@ -15,6 +15,7 @@ from shared.state.database import Transaction
 _APPEND: LiteralString = """
     SELECT app.audit_append(%(event_id)s, %(action)s, %(user_id)s, %(grant_id)s, %(session_id)s,
                             %(client_id)s, %(details)s)
+     WHERE %(happened)s
 """
 
 
@@ -62,8 +63,13 @@ async def append(
     session_id: SessionId | None = None,
     client_id: ClientId | None = None,
     details: Mapping[str, str | int | bool] | None = None,
+    happened: bool = True,
 ) -> None:
-    """Append one event; it stands or falls with the transaction."""
+    """Append one event; it stands or falls with the transaction.
+
+    With ``happened`` False the same statement runs and nothing is written: for refusals that
+    nobody may tell apart by what they cost.
+    """
     await tx.execute(
         _APPEND,
         {
@@ -74,5 +80,6 @@ async def append(
             "session_id": session_id,
             "client_id": client_id,
             "details": Jsonb(dict(details or {})),
+            "happened": happened,
         },
     )

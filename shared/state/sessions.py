@@ -194,9 +194,11 @@ async def open(  # noqa: A001 - read as sessions.open, and nothing here opens fi
 async def lock_refresh_token(
     tx: Transaction, token_hash: TokenHash
 ) -> PresentedRefreshToken | None:
-    """The token with its family, locked until the transaction ends; None if it is unknown."""
-    if await tx.row(_LOCK_GRANT, {"token_hash": token_hash}) is None:
-        return None
+    """The token with its family, locked until the transaction ends; None if it is unknown.
+
+    The same statements run either way.
+    """
+    await tx.row(_LOCK_GRANT, {"token_hash": token_hash})
     found = await tx.row(_LOCK_FAMILY, {"token_hash": token_hash})
     if found is None:
         return None

@@ -20,7 +20,7 @@ from functions.oauth.refusals import (
 )
 from shared.domain import pkce
 from shared.domain.grants import GrantStatus
-from shared.domain.identifiers import ClientId, SessionId, new_id
+from shared.domain.identifiers import NO_GRANT, ClientId, SessionId, new_id
 from shared.domain.sessions import EndCause
 from shared.domain.tokens import TokenKind, has_shape, hash_token
 from shared.state import audit_events, authorization_codes, grants, sessions
@@ -61,19 +61,15 @@ async def _redeem_code(
         if not has_shape(code, TokenKind.CODE):
             raise InvalidGrantError
         record = await authorization_codes.take(tx, code_hash=hash_token(code))
-        if record is None:
-            raise InvalidGrantError
-        issued = replace(minted, scopes=record.scopes)
-        if record.replayed and await _was_stored(tx, issued):
-            return issued
         refusal = _fault_of(record, parameters, mcp_url=dependencies.mcp_url)
-        if refusal is None and await _has_ended(tx, record):
-            refusal = InvalidGrantError()
-        if refusal is None:
+        if record is not None and refusal is None and not await _has_ended(tx, record):
+            issued = replace(minted, scopes=record.scopes)
             await _open_session(dependencies, tx, record, issued)
             return issued
+        if await _was_stored(tx, minted) and record is not None:
+            return replace(minted, scopes=record.scopes)
         await _record_refusal(tx, record, client_id=client.client_id)
-    raise refusal  # outside, so that the code stays used
+    raise refusal or InvalidGrantError()  # outside, so that the code stays used
 
 
 async def _was_stored(tx: Transaction, issued: IssuedTokens) -> bool:
@@ -87,8 +83,12 @@ async def _has_ended(tx: Transaction, record: CodeRecord) -> bool:
     return grant is None or grant.status is GrantStatus.ENDED
 
 
-def _fault_of(record: CodeRecord, parameters: Parameters, *, mcp_url: str) -> RefusalError | None:
+def _fault_of(
+    record: CodeRecord | None, parameters: Parameters, *, mcp_url: str
+) -> RefusalError | None:
     """What is wrong with this redemption; the code is used up either way."""
+    if record is None:
+        return InvalidGrantError()
     bound = (
         not record.replayed
         and not record.expired
@@ -105,12 +105,25 @@ def _fault_of(record: CodeRecord, parameters: Parameters, *, mcp_url: str) -> Re
     return None if record.resource == mcp_url else InvalidGrantError()
 
 
-async def _record_refusal(tx: Transaction, record: CodeRecord, *, client_id: ClientId) -> None:
-    """A replay means that a code leaked: what it gave ends (OAuth 2.1 section 4.1.3)."""
-    action = AuditAction.CODE_REPLAYED if record.replayed else AuditAction.CODE_REFUSED
-    await audit_events.append(tx, action, grant_id=record.grant_id, client_id=client_id)
-    if record.replayed:
-        await end_grant(tx, grant_id=record.grant_id, cause=EndCause.CODE_REPLAYED)
+async def _record_refusal(
+    tx: Transaction, record: CodeRecord | None, *, client_id: ClientId
+) -> None:
+    """A replay means that a code leaked: what it gave ends (OAuth 2.1 section 4.1.3).
+
+    Unknown, expired, foreign and used codes run the same statements: what they cost tells nobody
+    which one it was. Only what was ended by it costs the event that says so.
+    """
+    grant_id = None if record is None else record.grant_id
+    replayed = record is not None and record.replayed
+    await audit_events.append(
+        tx,
+        AuditAction.CODE_REPLAYED if replayed else AuditAction.CODE_REFUSED,
+        grant_id=grant_id,
+        client_id=client_id,
+        happened=record is not None,
+    )
+    ending = grant_id if grant_id is not None and replayed else NO_GRANT
+    await end_grant(tx, grant_id=ending, cause=EndCause.CODE_REPLAYED)
 
 
 def _access_seconds(dependencies: Dependencies) -> int:

@@ -17,6 +17,7 @@ from functions.oauth.flows.ride_out import attempt_seconds
 from functions.oauth.parameters import RESOURCE, Parameters
 from functions.oauth.refusals import InvalidGrantError, InvalidScopeError
 from shared.domain.grants import GrantStatus
+from shared.domain.identifiers import NO_GRANT, ClientId
 from shared.domain.scopes import SCOPES_OFFERED
 from shared.domain.sessions import EndCause, RotationDecision, Session, decide_rotation
 from shared.domain.tokens import PlainToken, TokenKind, has_shape, hash_token, mint
@@ -45,19 +46,26 @@ async def refresh(dependencies: Dependencies, parameters: Parameters) -> IssuedT
             raise InvalidGrantError
         token = PlainToken(refresh_token)
         presented = await sessions.lock_refresh_token(tx, hash_token(token))
-        if presented is None or presented.session.client_id != client.client_id:
-            raise InvalidGrantError
-        scopes = _asked_within(presented.session, parameters, mcp_url=dependencies.mcp_url)
-        decision = decide_rotation(presented.session, presented.state, now=presented.now)
-        if presented.grant_status is GrantStatus.ENDED:
-            decision = RotationDecision.REFUSE
-        if decision is RotationDecision.ROTATE:
-            return await _rotate(dependencies, tx, presented, token=token, scopes=scopes)
-        if decision is RotationDecision.REPLAY:
-            return await _replay(dependencies, tx, presented, token=token, scopes=scopes)
-        if decision is RotationDecision.END_FAMILY:
-            await _end_family(tx, presented.session)
+        decision = _decide(presented, client.client_id)
+        if presented is not None and decision is RotationDecision.ROTATE:
+            return await _rotate(dependencies, tx, presented, token=token, asked=parameters)
+        if presented is not None and decision is RotationDecision.REPLAY:
+            return await _replay(dependencies, tx, presented, token=token, asked=parameters)
+        reused = presented is not None and decision is RotationDecision.END_FAMILY
+        await _refuse(tx, presented.session if presented is not None and reused else None)
     raise InvalidGrantError  # outside, so that the family stays ended
+
+
+def _decide(presented: PresentedRefreshToken | None, client_id: ClientId) -> RotationDecision:
+    """The rule of rotation, for a token of this client whose grant lives; all others are refused.
+
+    What else is asked for comes afterwards: a reused token ends its family whatever it asks.
+    """
+    if presented is None or presented.session.client_id != client_id:
+        return RotationDecision.REFUSE
+    if presented.grant_status is GrantStatus.ENDED:
+        return RotationDecision.REFUSE
+    return decide_rotation(presented.session, presented.state, now=presented.now)
 
 
 def _asked_within(session: Session, parameters: Parameters, *, mcp_url: str) -> tuple[str, ...]:
@@ -84,9 +92,10 @@ async def _rotate(
     presented: PresentedRefreshToken,
     *,
     token: PlainToken,
-    scopes: tuple[str, ...],
+    asked: Parameters,
 ) -> IssuedTokens:
     session = presented.session
+    scopes = _asked_within(session, asked, mcp_url=dependencies.mcp_url)
     issued = mint_tokens(expires_in=_access_seconds(dependencies, presented), scopes=scopes)
     await sessions.rotate(
         tx,
@@ -113,13 +122,14 @@ async def _replay(
     presented: PresentedRefreshToken,
     *,
     token: PlainToken,
-    scopes: tuple[str, ...],
+    asked: Parameters,
 ) -> IssuedTokens:
     """The same answer again, for a client that lost it or refreshes from two places at once.
 
     Its access token is another one where the first has expired or was for other scopes: never
     does a client get more, or less, than it asks for this time.
     """
+    scopes = _asked_within(presented.session, asked, mcp_url=dependencies.mcp_url)
     sealed = presented.successor_sealed
     if sealed is None:
         raise InvalidGrantError
@@ -141,16 +151,22 @@ async def _replay(
     return answer
 
 
-async def _end_family(tx: Transaction, session: Session) -> None:
-    """Two parties hold one token: neither keeps anything (OAuth 2.1 section 4.3.1)."""
+async def _refuse(tx: Transaction, reused: Session | None) -> None:
+    """Two parties hold one token: neither keeps anything (OAuth 2.1 section 4.3.1).
+
+    Unknown, expired and foreign tokens run the same statements and change nothing: what a refusal
+    costs tells nobody why it came. Only what was ended by it costs the event that says so.
+    """
     await audit_events.append(
         tx,
         AuditAction.REFRESH_TOKEN_REUSED,
-        grant_id=session.grant_id,
-        session_id=session.session_id,
-        client_id=session.client_id,
+        grant_id=None if reused is None else reused.grant_id,
+        session_id=None if reused is None else reused.session_id,
+        client_id=None if reused is None else reused.client_id,
+        happened=reused is not None,
     )
-    await end_grant(tx, grant_id=session.grant_id, cause=EndCause.REFRESH_TOKEN_REUSED)
+    ending = NO_GRANT if reused is None else reused.grant_id
+    await end_grant(tx, grant_id=ending, cause=EndCause.REFRESH_TOKEN_REUSED)
 
 
 def _access_seconds(dependencies: Dependencies, presented: PresentedRefreshToken) -> int:

@@ -6,20 +6,25 @@ One sign-in gives one session; ending only half of it would leave Drupal's token
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.flows.known_client import require_client
 from functions.oauth.parameters import Parameters
-from functions.oauth.refusals import InvalidGrantError
+from shared.domain.identifiers import NO_GRANT
 from shared.domain.sessions import EndCause
 from shared.domain.tokens import TokenKind, has_shape, hash_token
 from shared.state import audit_events, sessions
 from shared.state.audit_events import AuditAction
 from shared.workflows.end_grant import end_grant
 
+_NONE = (None, NO_GRANT, None)
+"""What is found of an unknown token."""
+
 
 async def revoke(dependencies: Dependencies, parameters: Parameters) -> None:
-    """End the grant of an access or refresh token; an unknown token is no error (section 2.2).
+    """End the grant of a client's access or refresh token.
+
+    Tokens that are unknown, over already, or another client's are no error and change nothing
+    (RFC 7009 section 2.2); the same statements run for each of them.
 
     Raises:
         InvalidClientError: unknown client.
-        InvalidGrantError: the token is another client's (section 2.1).
     """
     token = parameters.require("token")
     parameters.require("client_id")
@@ -27,18 +32,14 @@ async def revoke(dependencies: Dependencies, parameters: Parameters) -> None:
         client = await require_client(dependencies, tx, parameters)
         if not (has_shape(token, TokenKind.ACCESS) or has_shape(token, TokenKind.REFRESH)):
             return
-        found = await sessions.find_by_token(tx, hash_token(token))
-        if found is None:
-            return
-        session_id, grant_id, client_id = found
-        if client_id != client.client_id:
-            raise InvalidGrantError
-        if not await end_grant(tx, grant_id=grant_id, cause=EndCause.REVOKED_BY_CLIENT):
+        session_id, grant_id, owner = await sessions.find_by_token(tx, hash_token(token)) or _NONE
+        ending = grant_id if owner == client.client_id else NO_GRANT
+        if not await end_grant(tx, grant_id=ending, cause=EndCause.REVOKED_BY_CLIENT):
             return
         await audit_events.append(
             tx,
             AuditAction.SESSION_REVOKED,
             session_id=session_id,
             grant_id=grant_id,
-            client_id=client_id,
+            client_id=owner,
         )

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import psycopg
+import pytest
 
 from shared.domain.identifiers import ClientId, SessionId, new_id
 from shared.domain.tokens import PlainToken, TokenKind, hash_token, mint
@@ -97,6 +98,25 @@ async def test_reuse_ends_one_grant_with_an_audit_event_and_no_other_grant(
         " WHERE action IN ('refresh_token:reused', 'grant:ended') GROUP BY action ORDER BY action"
     ).fetchall()
     assert events == [("grant:ended", 1), ("refresh_token:reused", 1)]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"resource": "https://other.example/"}, {"scope": "tutorial:search"}]
+)
+async def test_reuse_ends_the_family_whatever_the_request_asks_for(
+    driver: Driver, clock: DatabaseClock, changes: dict[str, str | None]
+) -> None:
+    await driver.register()
+    issued = await driver.redeem(await driver.sign_in(scope="tutorial:read"))
+    stolen = issued.json()["refresh_token"]
+    successor = (await driver.refresh(stolen)).json()["refresh_token"]
+    newest = (await driver.refresh(successor)).json()["refresh_token"]
+    clock.advance(61)
+
+    reused = await driver.refresh(stolen, **changes)
+
+    assert reused.json()["error"] == "invalid_grant"
+    assert (await driver.refresh(newest)).json()["error"] == "invalid_grant"
 
 
 def lives(admin: psycopg.Connection[Any], token: str) -> bool:
