@@ -5,6 +5,7 @@ start with every such name at once. The name of a setting is the upper-case name
 Values of secrets are never part of the message.
 """
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -45,11 +46,16 @@ def _origin(value: object) -> str:
     return text
 
 
+def _json_object(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
 def _words(value: object) -> object:
     return tuple(value.split()) if isinstance(value, str) else value
 
 
 UrlText = Annotated[str, BeforeValidator(_origin)]
+SecretTexts = Annotated[dict[str, SecretStr], BeforeValidator(_json_object)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
@@ -325,9 +331,19 @@ class CleanupFunctionSettings(
     """All that functions/cleanup reads."""
 
 
+class MigrateFunctionSettings(ObservabilitySettings):
+    """All that functions/migrate reads."""
+
+    database_urls: SecretTexts = Field(
+        description="JSON object with the libpq connection string of the database's owner (key"
+        " migrate; the writer itself, no pooler) and of every function's role (its name)."
+    )
+
+
 FUNCTION_SETTINGS: Mapping[str, type[_Group]] = {
     "mcp_endpoint": McpEndpointFunctionSettings,
     "oauth": OAuthFunctionSettings,
     "token_refresh": TokenRefreshFunctionSettings,
     "cleanup": CleanupFunctionSettings,
+    "migrate": MigrateFunctionSettings,
 }

@@ -26,6 +26,7 @@ LOGICAL_IDS: Final = {
     "oauth": "OAuthFunction",
     "token_refresh": "TokenRefreshFunction",
     "cleanup": "CleanupFunction",
+    "migrate": "MigrateFunction",
 }
 """The functions, and their names in the template, which `sam build` gives to its folders."""
 STREAMING: Final = "mcp_endpoint"
@@ -91,7 +92,7 @@ def artifacts_in(folder: Path) -> Artifacts:
 
 
 def current_artifacts() -> Artifacts:
-    """Artifacts of the sources in the tree; building all four takes some 20 s.
+    """Artifacts of the sources in the tree; building all of them takes some 20 s.
 
     Raises:
         BuildError: one could not be built.

@@ -36,6 +36,12 @@ SETTINGS: Final = {
     "ISSUER_URL": "https://issuer.example",
     "MCP_URL": "https://mcp.example/mcp",
     "DATABASE_URL": "host=127.0.0.1 port=9 dbname=none user=none",
+    "DATABASE_URLS": json.dumps(
+        {
+            name: f"host=127.0.0.1 port=9 dbname=none user=app_{name}"
+            for name in ("mcp_endpoint", "oauth", "token_refresh", "cleanup", "migrate")
+        }
+    ),
     "KMS_KEY_ID": "alias/none",
     "REFRESH_QUEUE_URL": f"http://{_DEAD}/refresh",
     "WATCHDOG_QUEUE_URL": f"http://{_DEAD}/watchdog",

@@ -1,8 +1,9 @@
-"""The four functions as the local stack runs them: handlers, variables and limits.
+"""The functions as the local stack runs them: handlers, variables and limits.
 
 It must not know what a function does; it only says where things are.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -41,6 +42,20 @@ class Surroundings:
 
     def variables(self, role: AppRole) -> dict[str, str]:
         """Environment variables of the function with that database role."""
+        return self._for_everybody() | {
+            "DATABASE_URL": self.postgres.conninfo(DATABASE, role.value)
+        }
+
+    def variables_of_the_owner(self) -> dict[str, str]:
+        """Environment variables of the function that migrates."""
+        urls = {
+            role.value.removeprefix("app_"): self.postgres.conninfo(DATABASE, role.value)
+            for role in AppRole
+        }
+        owner = {"migrate": self.postgres.conninfo(DATABASE)}
+        return self._for_everybody() | {"DATABASE_URLS": json.dumps(urls | owner)}
+
+    def _for_everybody(self) -> dict[str, str]:
         site = self.site
         secrets = {"DRUPAL_CLIENT_SECRET": site.client_secret} if site.client_secret else {}
         scopes = {"DRUPAL_SCOPES": site.scopes} if site.scopes else {}
@@ -50,7 +65,6 @@ class Surroundings:
             "LOG_LEVEL": self.log_level,
             "ISSUER_URL": self.addresses.issuer_url,
             "MCP_URL": self.addresses.mcp_url,
-            "DATABASE_URL": self.postgres.conninfo(DATABASE, role.value),
             "KMS_KEY_ID": self.kms_key_id,
             "AWS_ENDPOINT_URL": self.addresses.aws_url,
             "AWS_REGION": REGION,
@@ -121,6 +135,15 @@ def _functions(around: Surroundings) -> list[FunctionSpec]:
             name="cleanup",
             handler="functions.cleanup.handler.handler",
             environment=around.variables(AppRole.CLEANUP),
+            timeout_seconds=SCHEDULED_SECONDS_MAX,
+            environments_max=1,
+            has_url=False,
+            region=REGION,
+        ),
+        FunctionSpec(
+            name="migrate",
+            handler="functions.migrate.handler.handler",
+            environment=around.variables_of_the_owner(),
             timeout_seconds=SCHEDULED_SECONDS_MAX,
             environments_max=1,
             has_url=False,

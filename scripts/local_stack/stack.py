@@ -159,7 +159,7 @@ class Stack:
         """What `stack.json` says; pids of the functions change as environments come and go."""
         fake = isinstance(self.options.site, FakeSite)
         parts = ("postgres", "aws", *(["drupal"] if fake else []))
-        functions = ("oauth", "mcp_endpoint", "token_refresh", "cleanup")
+        functions = [function.name for function in self.functions]
         return {
             "mcp_url": self.addresses.mcp_url,
             "issuer_url": self.addresses.issuer_url,

@@ -62,12 +62,14 @@ def migrate(
     conninfo: str,
     *,
     app_roles: Mapping[AppRole, str | None] | None = None,
+    rights_exact: bool = True,
     migrations: list[Migration] | None = None,
 ) -> list[str]:
     """Apply what is missing, each file in a transaction of its own; the names applied.
 
-    ``app_roles`` are created and granted afresh: role -> password, None for none. Any number of
-    migrators may run at once; one that was interrupted is simply run again.
+    ``app_roles`` are created and granted afresh: role -> password, None for none. Without
+    ``rights_exact`` they keep what they had in addition: code of the release before may still run.
+    Any number of migrators may run at once; one that was interrupted is simply run again.
 
     Raises:
         MigrationChangedError: an applied migration has been edited.
@@ -81,7 +83,7 @@ def migrate(
             connection.execute(_BOOTSTRAP)
         applied = [one.name for one in pending if _apply(connection, one)]
         if app_roles:
-            ensure_roles(connection, app_roles)
+            ensure_roles(connection, app_roles, exact=rights_exact)
     return applied
 
 

@@ -147,18 +147,24 @@ _SETTINGS: Final[LiteralString] = "SELECT rolconfig FROM pg_roles WHERE rolname 
 
 
 def ensure_roles(
-    connection: psycopg.Connection[Any], passwords: Mapping[AppRole, str | None]
+    connection: psycopg.Connection[Any],
+    passwords: Mapping[AppRole, str | None],
+    *,
+    exact: bool = True,
 ) -> None:
-    """Create the given roles where they are missing, and grant each exactly what ``GRANTS`` says.
+    """Create the given roles where they are missing, and grant each what ``GRANTS`` says.
 
-    A password of None leaves authentication to the server (IAM, or trust on a local socket).
-    Needs a connection in autocommit mode.
+    ``exact`` takes everything else from them; without it rights are only added. A password of None
+    leaves authentication to the server (IAM, or trust on a local socket). Needs a connection in
+    autocommit mode.
     """
     for role, password in passwords.items():
         _ensure_role(connection, role, password)
     with connection.transaction():
         connection.execute(ONE_MIGRATOR)
         for role in passwords:
+            if exact:
+                _take_all(connection, role)
             _grant(connection, role)
 
 
@@ -181,12 +187,15 @@ def _ensure_role(connection: psycopg.Connection[Any], role: AppRole, password: s
     return None
 
 
-def _grant(connection: psycopg.Connection[Any], role: AppRole) -> None:
-    """Give a role in this database exactly what ``GRANTS`` says, and take all else from it."""
+def _take_all(connection: psycopg.Connection[Any], role: AppRole) -> None:
     name = sql.Identifier(role.value)
     # Table privileges revoked take those on single columns with them.
     connection.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA app FROM {}").format(name))
     connection.execute(sql.SQL("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA app FROM {}").format(name))
+
+
+def _grant(connection: psycopg.Connection[Any], role: AppRole) -> None:
+    name = sql.Identifier(role.value)
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA app TO {}").format(name))
     for privilege in GRANTS[role]:
         connection.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(privilege), name))

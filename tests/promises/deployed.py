@@ -11,6 +11,8 @@ from scripts.deployment.transformed import transformed
 
 FUNCTIONS = dict(LOGICAL_IDS)
 STREAMING, BUFFERED, SCHEDULED = ("mcp_endpoint",), ("oauth",), ("token_refresh", "cleanup")
+DEPLOYING = ("migrate",)
+"""Invoked by deployments and by operators."""
 
 
 @functools.cache

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from aws_lambda_powertools.utilities.parser.models import (
+    CloudFormationCustomResourceUpdateModel,
     EventBridgeModel,
     LambdaFunctionUrlModel,
     SqsModel,
@@ -16,7 +17,7 @@ from scripts.replay import expectations
 from scripts.replay.cases import EVENTS, PLACEHOLDERS, Case, load, placeholders_in
 from shared.domain.tokens import TOKEN_PATTERN
 from shared.errors.catalogue import CATALOGUE
-from tests.promises.deployed import SCHEDULED
+from tests.promises.deployed import BUFFERED, SCHEDULED, STREAMING
 
 CASES = load()
 EVERY_CASE = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.function}/{case.name}")
@@ -49,15 +50,17 @@ def test_an_event_is_one_that_the_platform_sends(case: Case) -> None:
         SqsModel.model_validate(case.event)
     elif case.function in SCHEDULED:
         EventBridgeModel.model_validate(case.event)
-    else:
+    elif case.function in STREAMING + BUFFERED:
         LambdaFunctionUrlModel.model_validate(case.event)
+    elif "ResponseURL" in case.event:
+        CloudFormationCustomResourceUpdateModel.model_validate(case.event)
 
 
 @EVERY_CASE
 def test_a_case_says_what_it_shows_and_expects_something(case: Case) -> None:
     assert case.expected["shows"].endswith(".")
     assert set(case.expected) - {"shows"} <= expectations.KEYS
-    wanted = {"result", "error"} if case.function in SCHEDULED else {"status"}
+    wanted = {"status"} if case.function in STREAMING + BUFFERED else {"result", "error"}
     assert wanted & set(case.expected)
 
 

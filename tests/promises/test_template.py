@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from functions.cleanup import housekeeping
+from functions.migrate.requests import Step
 from functions.token_refresh import time_to_begin
 from shared.domain.refresh_times import REFRESH_DEADLINE_SECONDS
 from shared.lambda_stream import asgi, event_loop
 from shared.settings import FUNCTION_SETTINGS, OAuthFunctionSettings, Stage, UpstreamSettings
+from shared.state.roles import AppRole
 from tests.promises.deployed import (
     BUFFERED,
+    DEPLOYING,
     FUNCTIONS,
     SCHEDULED,
     STREAMING,
@@ -52,6 +55,7 @@ ACTIONS = {
     "oauth": SEALING | READING,
     "token_refresh": SEALING | READING | NETS | TAKING,
     "cleanup": REWRAPPING | READING,
+    "migrate": {"secretsmanager:GetSecretValue"},
 }
 PARAMETER_VALUES = {
     "Stage": "prod",
@@ -73,6 +77,7 @@ STORED_VALUES = {
     "ISSUER_URL": "https://issuer.example",
     "MCP_URL": "https://mcp.example/mcp",
     "DATABASE_URL": "host=db.example user=role",
+    "DATABASE_URLS": '{"migrate": "host=db.example user=owner"}',
     "DRUPAL_CLIENT_SECRET": "not a secret",
 }
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
@@ -206,21 +211,52 @@ def test_the_settings_accept_what_the_template_gives(name: str) -> None:
     )
 
     assert settings.stage is Stage.PROD
-    assert "DATABASE_URL" in references
+    assert {"DATABASE_URL", "DATABASE_URLS"} & references
 
 
 def test_no_secret_is_in_a_variable() -> None:
     for name in FUNCTIONS:
-        for key in ("DATABASE_URL", "DRUPAL_CLIENT_SECRET"):
-            assert resolved(variables(name)[key], PARAMETER_VALUES).startswith("secret:")
+        given = variables(name)
+        for key in {"DATABASE_URL", "DATABASE_URLS", "DRUPAL_CLIENT_SECRET"} & set(given):
+            assert resolved(given[key], PARAMETER_VALUES).startswith("secret:")
 
 
 def test_each_function_has_a_database_role_of_its_own() -> None:
-    keys = {name: resolved(variables(name)["DATABASE_URL"], PARAMETER_VALUES) for name in FUNCTIONS}
+    serving = set(FUNCTIONS) - set(DEPLOYING)
+    keys = {name: resolved(variables(name)["DATABASE_URL"], PARAMETER_VALUES) for name in serving}
 
     assert {name: value.partition("#")[2] for name, value in keys.items()} == {
-        name: name for name in FUNCTIONS
+        name: name for name in serving
     }
+    assert {f"app_{name}" for name in serving} == set(AppRole)
+
+
+def _step(name: str) -> dict[str, Any]:
+    steps = resources("Custom::DatabaseStep")
+    (found,) = (properties for properties in steps.values() if properties["Step"] == name)
+    return found
+
+
+@pytest.mark.parametrize("step", [step.value for step in Step])
+def test_a_step_of_the_database_is_run_once_for_every_new_code_by_that_code(step: str) -> None:
+    properties = _step(step)
+
+    assert properties["ServiceToken"] == {"Ref": "MigrateFunctionAliaslive"}
+    version = properties["CodeVersion"]["Ref"]
+    assert resources("AWS::Lambda::Version")[version]["FunctionName"] == {"Ref": "MigrateFunction"}
+    assert function("migrate")["Timeout"] < properties["ServiceTimeout"]
+
+
+def test_no_function_gets_new_code_before_the_database_is_ready_for_it() -> None:
+    for name in set(FUNCTIONS) - set(DEPLOYING):
+        depends = template()["Resources"][FUNCTIONS[name]]["DependsOn"]
+        assert "DatabaseExpanded" in listed(depends)
+
+
+def test_rights_of_the_code_before_go_only_when_all_traffic_has_left_it() -> None:
+    waited_for = {alias["Ref"] for alias in _step("contract")["After"]}
+
+    assert waited_for == {f"{FUNCTIONS[name]}Aliaslive" for name in set(FUNCTIONS) - set(DEPLOYING)}
 
 
 def test_stages_and_defaults_are_those_of_the_code() -> None:

@@ -23,7 +23,8 @@ QUEUES = {
     "WATCHDOG_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/1/watchdog",
     "SPILL_TABLE": "spill",
 }
-DEPLOYED = COMPLETE | QUEUES
+URLS = {"DATABASE_URLS": '{"migrate": "host=db.example password=hunter2"}'}
+DEPLOYED = COMPLETE | QUEUES | URLS
 
 
 @pytest.mark.parametrize("function", list(FUNCTION_SETTINGS))
