@@ -51,8 +51,15 @@ def variables(stack: Stack, *, host: str, postgres_port: int) -> dict[str, dict[
 
 
 def _rewritten(environment: dict[str, str], *, host: str, postgres_port: int) -> dict[str, str]:
-    known: dict[str, Any] = dict(conninfo_to_dict(environment["DATABASE_URL"]))
-    environment["DATABASE_URL"] = make_conninfo(**{**known, "host": host, "port": postgres_port})
+    def reached(conninfo: str) -> str:
+        known: dict[str, Any] = dict(conninfo_to_dict(conninfo))
+        return make_conninfo(**{**known, "host": host, "port": postgres_port})
+
+    if "DATABASE_URL" in environment:
+        environment["DATABASE_URL"] = reached(environment["DATABASE_URL"])
+    if "DATABASE_URLS" in environment:
+        urls = json.loads(environment["DATABASE_URLS"])
+        environment["DATABASE_URLS"] = json.dumps({key: reached(urls[key]) for key in urls})
     if host != "127.0.0.1":
         for name in _REACHED_FROM_INSIDE:
             environment[name] = _LOOPBACK.sub(rf"\g<1>{host}", environment[name])

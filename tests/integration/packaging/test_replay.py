@@ -1,6 +1,8 @@
 """Events on built artifacts, on our emulator and on AWS's own; all of them are replayed by CI."""
 
 import asyncio
+import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from scripts.artifacts.build import LOGICAL_IDS, Artifacts
 from scripts.deployment.sam_local import postgres_socket, variables, write_events
 from scripts.deployment.socket_relay import relayed
 from scripts.local_stack.options import StackOptions
+from scripts.local_stack.postgres import SUPERUSER
 from scripts.local_stack.stack import running_stack
 from scripts.replay.__main__ import AWS, OURS, replay
 from scripts.replay.aws_emulator import NoAwsEmulatorError, find_binary
@@ -55,13 +58,23 @@ async def test_what_sam_local_is_given_leads_to_the_stack(tmp_path: Path) -> Non
         given = variables(stack, host="127.0.0.1", postgres_port=port)
         for name, logical_id in LOGICAL_IDS.items():
             settings = FUNCTION_SETTINGS[name].from_environment(given[logical_id])
-            conninfo = make_conninfo(given[logical_id]["DATABASE_URL"], connect_timeout=5)
-            assert await asyncio.to_thread(_user, conninfo) == AppRole[name.upper()].value
             assert settings.stage == "local"
+            for url, user in _connects(name, given[logical_id]):
+                conninfo = make_conninfo(url, connect_timeout=5)
+                assert await asyncio.to_thread(_user, conninfo) == user, name
 
     files = list((tmp_path / "events").glob("*/*.json"))
     assert written == len(files) == len(load())
     assert not any("${" in file.read_text() for file in files)
+
+
+def _connects(function: str, given: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """The connection strings that a function is given, and as whom each has to connect."""
+    if function != "migrate":
+        yield given["DATABASE_URL"], AppRole[function.upper()].value
+        return
+    for key, url in json.loads(given["DATABASE_URLS"]).items():
+        yield url, SUPERUSER if key == "migrate" else AppRole[key.upper()].value
 
 
 def _user(conninfo: str) -> str:
