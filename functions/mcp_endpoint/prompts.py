@@ -22,8 +22,6 @@ from functions.mcp_endpoint.tools.definitions import ArgumentsInvalidError
 from shared.domain.scopes import Scope
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
-from shared.errors.translation import as_guidance
-from shared.observability.request_context import correlation_id
 
 ARGUMENT_CHARACTERS_MAX = 500
 
@@ -122,7 +120,7 @@ class Prompts:
 
 def _refusal(error: ServiceError) -> MCPError:
     details = error.details if isinstance(error, ArgumentsInvalidError) else {}
-    data = {**as_guidance(error, correlation_id=correlation_id()), **details}
+    data = {**tool_errors.guidance_of(error), **details}
     return MCPError(error.entry.jsonrpc_code, error.entry.message, data)
 
 

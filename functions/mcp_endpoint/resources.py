@@ -29,8 +29,6 @@ from functions.mcp_endpoint.waiting import awaited
 from shared.domain.scopes import Scope
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
-from shared.errors.translation import as_guidance
-from shared.observability.request_context import correlation_id
 from shared.observability.spans import SpanName
 from shared.observability.tracing import span
 
@@ -126,5 +124,5 @@ def _refusal(failure: ServiceError, uri: str, state: CallState, protocol_version
     if failure.code is ErrorCode.CONTENT_NOT_FOUND:
         modern = protocol_version in MODERN_PROTOCOL_VERSIONS
         code = INVALID_PARAMS if modern else NOT_FOUND_BEFORE_2026
-    data = {**as_guidance(failure, correlation_id=correlation_id()), "uri": uri}
+    data = {**tool_errors.guidance_of(failure), "uri": uri}
     return MCPError(code, failure.entry.message, data)

@@ -63,12 +63,17 @@ class SiteCatalogue:
         """The person's tool of this published name.
 
         A list of up to a day does: whether the person may call the tool now is for the site to
-        say. The site is asked for a new list only where the name is not in it.
+        say. Where the name is not in it the site is asked, however new the list is: a membership
+        that has just begun may have brought the tool.
 
         Raises:
             ServiceError: the person's grant has ended.
         """
-        return await self.find_listed(name, call) or (await self._current(call)).find(name)
+        listed = await self.find_listed(name, call)
+        if listed is not None:
+            return listed
+        self.doubt(call)
+        return (await self._current(call)).find(name)
 
     async def find_listed(self, name: str, call: AuthenticatedCall) -> SiteTool | None:
         """As ``find``, without ever asking the site."""

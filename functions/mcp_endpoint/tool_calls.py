@@ -20,12 +20,12 @@ from functions.mcp_endpoint.usage import note_usage
 from functions.mcp_endpoint.waiting import awaited
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
-from shared.errors.translation import JsonObject, as_guidance
+from shared.errors.translation import JsonObject
 from shared.observability import metrics
-from shared.observability.request_context import correlation_id
 from shared.observability.spans import SpanName
 from shared.observability.tracing import span
 from shared.upstream.drupal_tools import SiteToolGoneError
+from shared.upstream.failures import AccessForbiddenError
 
 TUTORIAL_TYPE = "text/markdown"
 
@@ -77,8 +77,10 @@ class ToolCalls:
             failure=failure,
             started=started,
         )
-        if isinstance(failure, SiteToolGoneError):
+        if isinstance(failure, SiteToolGoneError | AccessForbiddenError):
+            # Refused: the membership may have ended, and with it the right to some tools.
             self._toolbox.doubt(state.call)
+        if isinstance(failure, SiteToolGoneError):
             raise _unknown_tool()
         if result is not None:
             return _as_call_result(result)
@@ -112,7 +114,7 @@ class ToolCalls:
 def _unknown_tool() -> MCPError:
     error = UnknownToolError()
     metrics.count(metrics.MetricName.ERRORS, error_code=error.code.value)
-    data = as_guidance(error, correlation_id=correlation_id())
+    data = tool_errors.guidance_of(error)
     data["what_to_do"] = "List the tools again and call one of them."
     return MCPError(error.entry.jsonrpc_code, error.entry.message, data)
 

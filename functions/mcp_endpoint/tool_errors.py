@@ -35,6 +35,12 @@ def is_identity_error(error: ServiceError) -> bool:
     return error.entry.http_status == 401
 
 
+def guidance_of(error: ServiceError) -> JsonObject:
+    """The error as data, with what to do in words: some clients show a model nothing else."""
+    body = as_guidance(error, correlation_id=correlation_id())
+    return {**body, "what_to_do": _NEXT_STEPS[error.entry.guidance]}
+
+
 def noted(error: Exception) -> ServiceError:
     """Log an error once, count it, report an unexpected one; gives what callers may know."""
     known = as_service_error(error)
@@ -51,7 +57,7 @@ def noted(error: Exception) -> ServiceError:
 def as_tool_result(error: ServiceError) -> CallToolResult:
     """The error as a tool's result: text for the model, the same as structured content."""
     details = error.details if isinstance(error, ArgumentsInvalidError) else {}
-    body: JsonObject = {**as_guidance(error, correlation_id=correlation_id()), **details}
+    body: JsonObject = {**guidance_of(error), **details}
     return CallToolResult(
         content=[TextContent(text=_text(error))],
         structured_content={"error": body},

@@ -71,7 +71,7 @@ class Toolbox:
         return None if listed is None else Scope.SITE_TOOLS
 
     def doubt(self, call: AuthenticatedCall) -> None:
-        """The site does not know a tool that it listed for this person."""
+        """The site has refused this person something: what it listed for them may have changed."""
         self._lists.doubt(call)
 
     async def _site_tools(self, state: CallState) -> tuple[SiteTool, ...]:

@@ -49,7 +49,7 @@ async def _token(world: World, http: httpx2.AsyncClient, endpoints: dict[str, st
             "state": "old",
         }
     )
-    async with world.member() as person:
+    async with world.person() as person:
         back = await person.sign_in(f"{endpoints['authorize']}?{asked}", REDIRECT_URI)
     answered = parse_qs(urlsplit(back).query)
     assert answered["state"] == ["old"]

@@ -100,7 +100,7 @@ async def replay(transcript: Transcript, world: World) -> None:
 
 async def _signed_in(world: World, asked: Mapping[str, Any]) -> str:
     address = f"{asked['endpoint']}?{urlencode(asked['query'])}"
-    async with world.member() as person:
+    async with world.person() as person:
         back = await person.sign_in(address, asked["redirect_uri"])
     answered = dict(parse_qsl(urlsplit(back).query))
     assert answered.get("state") == asked["query"].get("state"), answered

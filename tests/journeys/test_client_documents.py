@@ -51,7 +51,7 @@ async def test_the_sdk_client_signs_in_by_its_document(tmp_path: Path) -> None:
     async with running_world(tmp_path / "stack", variables=trust) as world:
         async with (
             published(authority) as (address, requests),
-            world.member() as person,
+            world.person() as person,
             connected_client(
                 world.stack.addresses.mcp_url,
                 person,

@@ -49,7 +49,7 @@ async def hear_of_progress_before_the_site_has_answered(world: World, client: Cl
 async def disconnect_everything_on_the_account_page(world: World, kept: ClientMemory) -> None:
     assert await answer_to_a_call(world, kept) == 200
     address = f"{world.stack.addresses.issuer_url}/account"
-    async with world.member() as person:
+    async with world.person() as person:
         assert await person.sign_in(address, address) == address
         page = await person.browser.open(address)
         assert isinstance(page, Page)

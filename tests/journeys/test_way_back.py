@@ -40,7 +40,7 @@ async def call_after_being_forgotten(world: World, mode: str) -> None:
     memory = ClientMemory()
     heard = Heard(world.stack.addresses.mcp_url)
     async with (
-        world.member() as person,
+        world.person() as person,
         connected_client(heard.mcp_url, person, memory, mode=mode, on_answer=heard) as client,
     ):
         await client.list_tools()

@@ -8,7 +8,7 @@ from pathlib import Path
 from mcp import Client
 from mcp_types import CallToolResult
 
-from scripts.fake_drupal.accounts import MEMBER
+from scripts.fake_drupal.accounts import MEMBER, Account
 from scripts.fake_drupal.running import RunningFakeDrupal, running_fake_drupal
 from scripts.local_stack.browser import ScriptedBrowser
 from scripts.local_stack.client import ClientMemory, connected_client
@@ -27,15 +27,17 @@ class World:
     site: RunningFakeDrupal
 
     @asynccontextmanager
-    async def member(self) -> AsyncIterator[Person]:
-        """A member in front of a browser."""
+    async def person(self, account: Account = MEMBER) -> AsyncIterator[Person]:
+        """A member, or who else is named, in front of a browser."""
         async with ScriptedBrowser() as browser:
-            yield Person(browser, MEMBER.name, MEMBER.password)
+            yield Person(browser, account.name, account.password)
 
     @asynccontextmanager
-    async def client(self, memory: ClientMemory, mode: str = "auto") -> AsyncIterator[Client]:
-        """The SDK's client, connected; a member signs in where the server asks for it."""
-        async with self.member() as person:
+    async def client(
+        self, memory: ClientMemory, mode: str = "auto", *, account: Account = MEMBER
+    ) -> AsyncIterator[Client]:
+        """The SDK's client, connected; the person signs in where the server asks for it."""
+        async with self.person(account) as person:
             address = self.stack.addresses.mcp_url
             async with connected_client(address, person, memory, mode=mode) as client:
                 yield client

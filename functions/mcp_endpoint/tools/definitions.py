@@ -162,6 +162,7 @@ _ERROR_SCHEMA: dict[str, Any] = {
         "code": {"type": "string"},
         "message": {"type": "string"},
         "guidance": {"type": "string"},
+        "what_to_do": {"type": "string"},
         "retryable": {"type": "boolean"},
         "correlation_id": {"type": "string"},
         "retry_after_seconds": {"type": "integer"},

@@ -262,7 +262,7 @@ async def test_a_tool_that_the_site_knows_no_more_is_unknown_and_the_list_read_a
     assert "gone_tool" not in after
 
 
-async def test_an_unknown_name_lists_once_and_is_a_protocol_error(
+async def test_an_unknown_name_is_asked_for_at_the_site_and_is_a_protocol_error(
     database_url: str, kms_key_id: str
 ) -> None:
     async with a_stack(database_url, kms_key_id) as stack:
@@ -272,7 +272,8 @@ async def test_an_unknown_name_lists_once_and_is_a_protocol_error(
             assert answer.json()["error"]["code"] == -32602
         asked = _listings(stack)
 
-    assert asked == 1
+    # Every time: a membership that has just begun may have brought the tool.
+    assert asked == 3
 
 
 async def test_without_the_permission_the_sites_tools_are_neither_listed_nor_callable(

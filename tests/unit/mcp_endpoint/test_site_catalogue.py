@@ -161,6 +161,20 @@ async def test_a_known_name_is_found_in_an_old_list_without_asking_the_site() ->
     assert (asked, unknown, endpoint.site.listings) == (1, None, 2)
 
 
+async def test_a_name_that_a_new_list_lacks_is_asked_for_at_the_site() -> None:
+    async with an_endpoint() as endpoint:
+        call = a_call()
+        endpoint.site.tools = [PING]
+        await _names(endpoint, call)
+        endpoint.site.tools = [PING, ME]
+        found = await endpoint.site_catalogue.find("user_me", _later(call, 1))
+        names = await _names(endpoint, _later(call, 2))
+
+    assert found is not None
+    assert names == ["public_ping", "user_me"]
+    assert endpoint.site.listings == 2
+
+
 async def test_a_doubted_list_is_asked_for_again_at_once() -> None:
     async with an_endpoint() as endpoint:
         call = a_call()

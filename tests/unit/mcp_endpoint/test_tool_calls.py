@@ -37,7 +37,7 @@ async def test_an_error_is_a_result_with_text_next_step_and_correlation_id(
     assert (error["code"], error["retry_after_seconds"]) == (code.value, 7)
     text = result["content"][0]["text"]
     assert text.startswith(CATALOGUE[code].message)
-    assert "What to do: " in text
+    assert f"What to do: {error['what_to_do']}" in text
     assert "Try again in 7 seconds." in text
     assert "correlation id" in text
     assert "secret-detail" not in answer.text
