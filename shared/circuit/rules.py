@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from shared.domain.circuits import Dependency
+from shared.domain.circuits import Dependency, FleetTerms
 
 OPEN_SECONDS_MAX: Final = 10.0
 """After jitter: a site that is back is found within this time."""
@@ -27,11 +27,7 @@ REFUSED_PROBE_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetRules:
-    """When the circuit opens for every environment at once.
-
-    In one of the windows: ``failures_min`` failures and ``failure_share`` of the estimated calls.
-    The short window sees a sudden end, the long one makes up for few calls.
-    """
+    """When the circuit opens for every environment at once; see ``FleetTerms``."""
 
     failures_min: int = 10
     failure_share: float = 0.5
@@ -117,3 +113,20 @@ RULES: Final[Mapping[Dependency, CircuitRules]] = MappingProxyType(
         ),
     }
 )
+
+
+def fleet_terms(rules: CircuitRules) -> FleetTerms | None:
+    """The numbers by which the fleet judges, or None if each environment judges by itself."""
+    if rules.fleet is None:
+        return None
+    return FleetTerms(
+        failures_min=rules.fleet.failures_min,
+        failure_share=rules.fleet.failure_share,
+        short_window_seconds=rules.fleet.short_window_seconds,
+        long_window_seconds=rules.fleet.long_window_seconds,
+        open_seconds=rules.open_seconds,
+        open_seconds_max=OPEN_SECONDS_MAX,
+        jitter_share=JITTER_SHARE,
+        ramp_seconds=RAMP_SECONDS,
+        probe_seconds_max=PROBE_SECONDS_MAX,
+    )

@@ -1,9 +1,9 @@
 """Circuits: what we depend on, the states of a breaker, and what the fleet says and hears of it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 
 
@@ -59,9 +59,27 @@ class FleetView:
     """All circuits that are not simply closed, as of ``checked_at`` (database time)."""
 
     checked_at: datetime
-    circuits: "MappingProxyType[Dependency, FleetCircuit]" = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    circuits: Mapping[Dependency, FleetCircuit]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetTerms:
+    """When a circuit opens for every environment at once, and for how long.
+
+    It does in one of two windows: at ``failures_min`` failures that are ``failure_share`` of the
+    estimated calls. The short window sees a sudden end, the long one makes up for few calls.
+    """
+
+    failures_min: int
+    failure_share: float
+    short_window_seconds: int
+    long_window_seconds: int
+    open_seconds: float
+    """The first time; doubled at every opening that follows at once."""
+    open_seconds_max: float
+    jitter_share: float
+    ramp_seconds: float
+    probe_seconds_max: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +90,15 @@ class CallReport:
     """Sampled successes count as many as they stand for."""
     failures: int
     """Failed or too slow; each call once."""
+
+
+class ProbeOutcome(StrEnum):
+    """What a probe has found."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SILENT = "silent"
+    """Nothing: it ended for a reason that says nothing about the dependency."""
 
 
 class ProbeTurn(StrEnum):

@@ -52,6 +52,8 @@ class AuditAction(StrEnum):
     DATA_KEY_MADE = "data_key:made"
     DATA_KEY_REWRAPPED = "data_key:rewrapped"
     DATA_KEY_RETIRED = "data_key:retired"
+    CIRCUIT_FORCED = "circuit:forced"
+    CIRCUIT_RESET = "circuit:reset"
 
 
 async def append(

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 
+from shared.domain.circuits import FleetView
 from shared.domain.grants import AuthenticatedCall, Grant, GrantStatus, SealedPair
 from shared.domain.identifiers import ClientId, GrantId, SessionId, UpstreamSubject, UserId, new_id
 from shared.domain.tokens import TokenHash
+from shared.state.circuits import view_of
 from shared.state.database import Transaction
 
-_AUTHENTICATE: LiteralString = "SELECT * FROM app.authenticate_call(%(token_hash)s)"
+_AUTHENTICATE: LiteralString = """
+    SELECT call.*, app.circuit_view() AS circuits
+      FROM app.authenticate_call(%(token_hash)s) AS call
+"""
 
 _CLOSE: LiteralString = """
     SELECT app.close_call(%(event_id)s, %(grant_id)s, %(tool)s, %(outcome)s, %(content_id)s,
@@ -35,6 +40,7 @@ class CallRecord:
     grant_id: GrantId
     grant_ended: bool
     call: AuthenticatedCall | None
+    circuits: FleetView
 
     @property
     def token_expired(self) -> bool:
@@ -56,6 +62,7 @@ async def authenticate(tx: Transaction, token_hash: TokenHash) -> CallRecord | N
         grant_id=GrantId(found["grant_id"]),
         grant_ended=found["grant_status"] == GrantStatus.ENDED,
         call=None if found["pair_ciphertext"] is None else _call(found),
+        circuits=view_of(found["circuits"], checked_at=found["checked_at"]),
     )
 
 

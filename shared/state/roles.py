@@ -62,10 +62,19 @@ _REFRESH: Final[tuple[LiteralString, ...]] = (
     "SELECT, INSERT ON app.revocation_outbox",
 )
 
+# To hear of the circuits, and to report what was seen of a dependency.
+_CIRCUITS: Final[tuple[LiteralString, ...]] = (
+    "EXECUTE ON FUNCTION app.circuit_view()",
+    "EXECUTE ON FUNCTION app.report_calls(text, integer, integer, jsonb)",
+    "EXECUTE ON FUNCTION app.claim_probe(text, uuid, double precision)",
+    "EXECUTE ON FUNCTION app.end_probe(text, uuid, text, jsonb)",
+)
+
 GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
     AppRole.MCP_ENDPOINT: (
         *_EVERYBODY,
         *_REFRESH,
+        *_CIRCUITS,
         "EXECUTE ON FUNCTION app.authenticate_call(bytea)",
         "EXECUTE ON FUNCTION app.close_call(uuid, uuid, text, text, text, integer, integer)",
         "SELECT, INSERT, UPDATE ON app.tool_catalogue",
@@ -73,6 +82,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
     AppRole.OAUTH: (
         *_EVERYBODY,
         *_REFRESH,
+        *_CIRCUITS,
         "SELECT, INSERT ON app.clients",
         "UPDATE (unused_expires_at) ON app.clients",
         "SELECT, INSERT, UPDATE ON app.client_documents",
@@ -107,11 +117,13 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
     AppRole.TOKEN_REFRESH: (
         *_EVERYBODY,
         *_REFRESH,
+        *_CIRCUITS,
         "SELECT, INSERT, UPDATE ON app.refresh_allowances",
     ),
     AppRole.CLEANUP: (
         *_EVERYBODY,
         *_REFRESH,
+        *_CIRCUITS,
         "INSERT, DELETE ON app.data_keys",
         "UPDATE (wrapped_key, kms_key_id) ON app.data_keys",
         "UPDATE (subject, salt, erasure_requested_at, erased_at) ON app.users",
@@ -134,6 +146,9 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, UPDATE, DELETE ON app.usage_events",
         "SELECT, UPDATE, DELETE ON app.tool_catalogue",
         "SELECT, UPDATE, DELETE ON app.assertion_ids",
+        # What operators look at and force.
+        "SELECT, INSERT, UPDATE ON app.circuits",
+        "SELECT ON app.circuit_calls",
     ),
 }
 

@@ -7,6 +7,9 @@ from typing import LiteralString
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from shared.circuit.rules import RULES as RULES_OF_CIRCUITS
+from shared.circuit.rules import fleet_terms
+from shared.domain.circuits import CallReport, Dependency, ProbeOutcome, ProbeTurn
 from shared.domain.identifiers import GrantId, SignInId, UpstreamSubject, UserId, new_id
 from shared.domain.sessions import EndCause
 from shared.domain.site_tools import SiteToolList
@@ -24,6 +27,7 @@ from shared.state import (
     tool_catalogue,
     users,
 )
+from shared.state.circuits import StoredCircuits
 from shared.state.database import Database, DatabaseStatementError
 from shared.state.retention import RULES, purge
 from shared.state.roles import AppRole
@@ -66,6 +70,9 @@ REFUSED: dict[AppRole, tuple[LiteralString, ...]] = {
         "UPDATE app.users SET salt = ''",
         "DELETE FROM app.revocation_outbox",
         "DELETE FROM app.refresh_attempts",
+        "UPDATE app.circuits SET state = 'forced_open'",
+        "INSERT INTO app.circuits (dependency) VALUES ('drupal_rpc')",
+        "DELETE FROM app.circuit_calls",
     ),
     AppRole.OAUTH: (
         "SELECT * FROM app.authenticate_call('x')",
@@ -83,6 +90,9 @@ REFUSED: dict[AppRole, tuple[LiteralString, ...]] = {
         "DELETE FROM app.refresh_tokens",
         "UPDATE app.access_tokens SET expires_at = 'infinity'",
         "DELETE FROM app.revocation_outbox",
+        "UPDATE app.circuits SET state = 'forced_open'",
+        "INSERT INTO app.circuits (dependency) VALUES ('drupal_rpc')",
+        "DELETE FROM app.circuit_calls",
     ),
     AppRole.TOKEN_REFRESH: (
         "SELECT * FROM app.authenticate_call('x')",
@@ -98,6 +108,9 @@ REFUSED: dict[AppRole, tuple[LiteralString, ...]] = {
         "INSERT INTO app.users (user_id) VALUES (gen_random_uuid())",
         "INSERT INTO app.data_keys VALUES (9, 'wrapped', 'key')",
         "DELETE FROM app.revocation_outbox",
+        "UPDATE app.circuits SET state = 'forced_open'",
+        "INSERT INTO app.circuits (dependency) VALUES ('drupal_rpc')",
+        "DELETE FROM app.circuit_calls",
     ),
     AppRole.CLEANUP: (
         "SELECT * FROM app.authenticate_call('x')",
@@ -203,6 +216,18 @@ async def test_a_pair_is_refreshed_suspended_and_ended(
         assert await grants.end(tx, grant_id=grant_id, cause=EndCause.REJECTED_UPSTREAM)
 
     assert await value(database, "SELECT ended_cause FROM app.sessions") == "rejected_upstream"
+
+
+@pytest.mark.parametrize("role", AppRole)
+async def test_every_function_hears_of_the_circuits_and_reports(role: AppRole, as_role: As) -> None:
+    stored = StoredCircuits(as_role(role))
+    dependency, owner = Dependency.DRUPAL_RPC, new_id()
+    terms = fleet_terms(RULES_OF_CIRCUITS[dependency])
+    assert terms is not None
+    assert await stored.claim_probe(dependency, owner, terms) is ProbeTurn.GRANTED
+    await stored.end_probe(dependency, owner, ProbeOutcome.SUCCEEDED, terms)
+    await stored.report(dependency, CallReport(calls=10, failures=10), terms)
+    assert dependency in (await stored.view()).circuits
 
 
 async def test_the_mcp_endpoint_answers_a_call(database: Database, as_role: As) -> None:

@@ -31,6 +31,7 @@ from functions.mcp_endpoint.tools.content_tools import ContentTools
 from functions.mcp_endpoint.tools.site_listing import ListingRules
 from functions.mcp_endpoint.tools.site_requests import SiteRequests
 from functions.mcp_endpoint.tools.site_tools import SiteToolRunner
+from shared.domain.circuits import FleetView
 from shared.domain.content import Document, SearchHit, SearchPage, SearchQuery
 from shared.domain.grants import AuthenticatedCall, Grant, GrantStatus, SealedPair
 from shared.domain.identifiers import (
@@ -102,6 +103,7 @@ class Bearers:
             grant_id=call.grant.grant_id,
             grant_ended=False,
             call=call,
+            circuits=FleetView(checked_at=NOW, circuits={}),
         )
         token = mint(TokenKind.ACCESS)
         self.records[hash_token(token)] = replace(record, **changes)
