@@ -86,13 +86,13 @@ class CircuitRulesHold(RuleBasedStateMachine):
     @invariant()
     def a_circuit_is_never_open_for_longer_than_the_cap(self) -> None:
         if self.circuit.state is CircuitState.OPEN:
-            assert self.circuit.open_until - self.now <= OPEN_SECONDS_MAX
+            assert self.circuit.open_until - self.now <= OPEN_SECONDS_MAX + 1e-6
 
     @invariant()
     def left_alone_it_always_lets_a_call_out_in_time(self) -> None:
         if self.circuit.state is CircuitState.FORCED_OPEN:
             return
-        later = self.now + max(OPEN_SECONDS_MAX, PROBE_SECONDS_MAX, RAMP_SECONDS)
+        later = self.now + max(OPEN_SECONDS_MAX, PROBE_SECONDS_MAX, RAMP_SECONDS) + 1e-6
         _, ticket = machine.admit(self.circuit, later, draw=0.999)
         assert ticket.verdict is not Verdict.REFUSED
 
