@@ -24,6 +24,8 @@ JSON_TYPE = "application/json"
 RESOURCE = "resource"
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# RFC 6749 section 8.2. Readers that know arrays take ``scope[]`` for ``scope``, others do not.
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class Parameters:
@@ -75,7 +77,7 @@ def parse(raw: bytes) -> Parameters:
     """Parse URL-encoded ``raw``.
 
     Raises:
-        InvalidRequestError: not UTF-8, control characters, or too many parameters.
+        InvalidRequestError: not UTF-8, control characters, names that are none, or too many.
     """
     try:
         pairs = parse_qsl(
@@ -87,7 +89,7 @@ def parse(raw: bytes) -> Parameters:
         )
     except ValueError:  # UnicodeDecodeError is one
         raise InvalidRequestError from None
-    if any(_CONTROL.search(name) or _CONTROL.search(value) for name, value in pairs):
+    if any(not _NAME.fullmatch(name) or _CONTROL.search(value) for name, value in pairs):
         raise InvalidRequestError
     return Parameters(pairs)
 
@@ -110,7 +112,7 @@ async def parse_form(request: Request, *, bytes_max: int) -> Parameters:
     Raises:
         UnsupportedMediaTypeError: not a form.
         BodyTooLargeError: more than ``bytes_max`` bytes.
-        InvalidRequestError: malformed or repeated parameters.
+        InvalidRequestError: malformed or repeated parameters, or some in the address.
     """
     body = await read_body(request, media_type=FORM_TYPE, bytes_max=bytes_max)
     parameters = parse(body)
@@ -121,10 +123,16 @@ async def parse_form(request: Request, *, bytes_max: int) -> Parameters:
 async def read_body(request: Request, *, media_type: str, bytes_max: int) -> bytes:
     """The body, if it is of ``media_type`` and not larger than ``bytes_max``.
 
+    Nothing may stand in the address beside it: that would be logged on the way, and could be taken
+    for a second value of something in the body (RFC 6749 section 2.3.1).
+
     Raises:
+        InvalidRequestError: the address has parameters.
         UnsupportedMediaTypeError: another content type.
         BodyTooLargeError: known as soon as the limit is passed.
     """
+    if request.scope["query_string"]:
+        raise InvalidRequestError
     given = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
     if given != media_type:
         raise UnsupportedMediaTypeError

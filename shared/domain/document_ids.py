@@ -9,22 +9,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.domain import redirects
+from shared.domain.host_names import is_public_name
 
 DOCUMENT_ID_LENGTH_MAX: Final = 512
 HTTPS_PORT: Final = 443
 _HTTP_PORT: Final = 80
 
-# A name of at least two labels whose last begins with a letter: no address, in any spelling.
-_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_PUBLIC: Final = re.compile(
-    rf"https://(?P<host>(?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?)"
-    r"(?::(?P<port>443))?/(?P<rest>[!-~]+)"
-)
+_PUBLIC: Final = re.compile(r"https://(?P<host>[A-Za-z0-9._-]+)(?::443)?/[!-~]+")
 _LOCAL: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>127\.0\.0\.1|\[::1\]|localhost)"
     r"(?::(?P<port>[1-9][0-9]{0,4}))?/(?P<rest>[!-~]+)"
 )
-_HOST_LENGTH_MAX: Final = 253
 _FORBIDDEN: Final = frozenset('#\\"<>^`{|}')
 
 
@@ -60,7 +55,7 @@ def parse_document_id(client_id: str, *, local: bool) -> DocumentId | None:
 
 def _public(client_id: str) -> DocumentId | None:
     found = _PUBLIC.fullmatch(client_id)
-    if found is None or len(found["host"]) > _HOST_LENGTH_MAX:
+    if found is None or not is_public_name(found["host"].lower()):
         return None
     return DocumentId(text=client_id, host=found["host"].lower(), port=HTTPS_PORT)
 

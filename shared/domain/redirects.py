@@ -1,19 +1,38 @@
 """Which redirect URIs a client may register and use (RFC 8252 sections 7 and 8, OAuth 2.1 8.4)."""
 
 import re
-from urllib.parse import SplitResult, urlsplit
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from shared.domain.host_names import is_public_name
 
 URI_LENGTH_MAX = 2_000
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "[::1]", "localhost"})
+PORT_MAX: Final = 65_535
 
-_LOOPBACK_URI = re.compile(
-    r"http://(?P<host>127\.0\.0\.1|\[::1\]|localhost)(?::(?P<port>[0-9]{1,5}))?(?P<rest>/.*)?"
-)
-# The host becomes part of a page's policy, whose lists end at other characters.
-_HTTPS_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_PORT: Final = r"(?::(?P<port>[1-9][0-9]{0,4}))?"
+_LOOPBACK_URI = re.compile(rf"http://(?P<host>127\.0\.0\.1|\[::1\]|localhost){_PORT}(?P<rest>/.*)?")
+_HTTPS_AUTHORITY = re.compile(rf"(?P<host>[a-z0-9._-]+){_PORT}")
+# Of an application's own scheme; it is shown to the person.
+_APPLICATION_AUTHORITY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _PRINTABLE = re.compile(r"[!-~]+")
-_FORBIDDEN_SCHEMES = frozenset({"javascript", "data", "file", "blob", "vbscript", "about", "http"})
+_FORBIDDEN_CHARACTERS: Final = frozenset('\\"<>^`{|}*#')
+_BROKEN_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_ENCODED_CONTROL: Final = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
+# In a path: a slash, a backslash or a percent sign in disguise, which some reader takes off.
+_DISGUISED: Final = re.compile(r"%(?:2[Ff]|5[Cc]|25)")
+# Schemes of protocols, browsers and systems: none of them is an application's own.
+_FORBIDDEN_SCHEMES: Final = frozenset(
+    {
+        *("about", "blob", "chrome", "data", "feed", "file", "filesystem", "intent", "jar"),
+        *("javascript", "resource", "vbscript", "view-source"),
+        *("ftp", "gopher", "http", "ldap", "ldaps", "mailto", "nfs", "sftp", "sms", "smb", "ssh"),
+        *("tel", "telnet", "urn", "ws", "wss"),
+    }
+)
+# What we add to the address ourselves (RFC 6749 section 4.1.2, RFC 9207): a second one of a name
+# would let the client read a value that did not come from us.
+_OWN_PARAMETERS: Final = frozenset({"code", "state", "iss", "error", "error_description"})
 
 
 def is_loopback(uri: str) -> bool:
@@ -29,32 +48,46 @@ def is_private_scheme(uri: str) -> bool:
 def may_register(uri: str) -> bool:
     """Whether a client may register ``uri``.
 
-    Allowed: https; http on loopback; private-use schemes that name their owner by a dot in the
-    scheme or an authority. Never a fragment, user information, dot segments or non-ASCII text.
+    Allowed: https at a public name; http on loopback; private-use schemes that name their owner by
+    a dot in the scheme or an authority. Never an IP address as a web host, a fragment, user
+    information, dot segments, anything in disguise by percent signs, or non-ASCII text.
     """
-    if len(uri) > URI_LENGTH_MAX or _PRINTABLE.fullmatch(uri) is None or "#" in uri:
+    if len(uri) > URI_LENGTH_MAX or _PRINTABLE.fullmatch(uri) is None:
         return False
-    if any(character in uri for character in '\\"<>^`{|}*'):
+    if not _FORBIDDEN_CHARACTERS.isdisjoint(uri):
+        return False
+    if _BROKEN_PERCENT.search(uri) or _ENCODED_CONTROL.search(uri):
         return False
     try:
         parts = urlsplit(uri)
         port = parts.port
     except ValueError:
         return False
-    if port == 0 or "@" in parts.netloc or has_dot_segments(parts.path):
+    if port == 0 or not _is_plain(parts):
         return False
     return _scheme_allows(uri, parts)
+
+
+def _is_plain(parts: SplitResult) -> bool:
+    """Whether path and query mean the same to every reader, and leave our parameters to us."""
+    if has_dot_segments(parts.path) or _DISGUISED.search(parts.path):
+        return False
+    names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    return names.isdisjoint(_OWN_PARAMETERS)
 
 
 def _scheme_allows(uri: str, parts: SplitResult) -> bool:
     scheme = uri.split(":", 1)[0]
     if scheme == "https":
-        return _HTTPS_HOST.fullmatch(parts.netloc) is not None
+        found = _HTTPS_AUTHORITY.fullmatch(parts.netloc)
+        return found is not None and is_public_name(found["host"])
     if scheme == "http":
         return is_loopback(uri)
     if scheme in _FORBIDDEN_SCHEMES or _SCHEME.fullmatch(scheme) is None:
         return False
-    return "." in scheme or bool(parts.netloc)
+    if not parts.netloc:
+        return "." in scheme
+    return _APPLICATION_AUTHORITY.fullmatch(parts.netloc) is not None
 
 
 def has_dot_segments(path: str) -> bool:
@@ -79,8 +112,7 @@ def matches(requested: str, registered: str) -> bool:
     asked, known = _LOOPBACK_URI.fullmatch(requested), _LOOPBACK_URI.fullmatch(registered)
     if asked is None or known is None:
         return False
-    port = asked["port"]
-    if port is not None and not 0 < int(port) <= 65_535:
+    if int(asked["port"] or 1) > PORT_MAX:
         return False
     return asked["host"] == known["host"] and (asked["rest"] or "") == (known["rest"] or "")
 

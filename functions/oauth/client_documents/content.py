@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from functions.oauth.client_documents.failures import DocumentFault, DocumentFaultError
 from functions.oauth.flows import client_metadata
+from functions.oauth.json_members import each_once
 from functions.oauth.refusals import InvalidClientMetadataError, InvalidRedirectUriError
 from shared.domain import redirects
 from shared.domain.client_documents import AuthMethod, DocumentContent
@@ -49,7 +50,7 @@ def parse(body: bytes, document_id: DocumentId) -> DocumentContent:
 
 def _members(body: bytes) -> dict[str, Any]:
     try:
-        members = json.loads(body)
+        members = json.loads(body, object_pairs_hook=each_once)
     except (ValueError, RecursionError):
         raise DocumentFaultError(DocumentFault.NOT_JSON) from None
     if not isinstance(members, dict):

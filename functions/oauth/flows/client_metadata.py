@@ -4,6 +4,7 @@ Unknown members, grants and methods are tolerated: clients send the same documen
 What we do not keep we do not echo.
 """
 
+import json
 import unicodedata
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
+from functions.oauth.json_members import each_once
 from functions.oauth.refusals import InvalidClientMetadataError, InvalidRedirectUriError
 from shared.domain import redirects
 from shared.domain.scopes import granted_scopes
@@ -122,8 +124,16 @@ def parse(body: bytes) -> ClientMetadata:
             raise InvalidRedirectUriError("redirect_uris") from None
         known = sorted(names & set(ClientMetadata.model_fields))
         raise InvalidClientMetadataError(known[0] if known else None) from None
+    _refuse_repeated(body)
     if "authorization_code" not in metadata.grants:
         raise InvalidClientMetadataError("grant_types")
     if metadata.response_types is not None and "code" not in metadata.response_types:
         raise InvalidClientMetadataError("response_types")
     return metadata
+
+
+def _refuse_repeated(body: bytes) -> None:
+    try:
+        json.loads(body, object_pairs_hook=each_once)
+    except (ValueError, RecursionError):
+        raise InvalidClientMetadataError from None

@@ -1,3 +1,4 @@
+import re
 import tomllib
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from scripts.conformance_suite.deviations import LIST, Deviation, compare, known
 from scripts.conformance_suite.report import Counts, counted, tell_verdict
 from scripts.conformance_suite.suite import REVISIONS, Check, ScenarioResult, Status
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "conformance.md"
 OLD, NEW = "2025-11-25", "2026-07-28"
 
 
@@ -96,6 +98,29 @@ def test_an_entry_is_ignored_where_its_revisions_are_not_run(tmp_path: Path) -> 
 
     assert known_deviations("product", [NEW], listed) == []
     assert len(known_deviations("product", REVISIONS, listed)) == 1
+
+
+@pytest.mark.parametrize(
+    ("group", "server"),
+    [
+        ("product", "product"),
+        ("authorization", "product, authorization"),
+        ("everything", "everything"),
+    ],
+)
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_the_document_tells_of_each_run_what_the_list_leaves_out(
+    group: str, server: str, revision: str
+) -> None:
+    listed = known_deviations(group, [revision])
+    in_part = {entry.scenario for entry in listed if not entry.is_whole}
+    (row,) = re.findall(rf"^\| {server} \| {revision} \| (.*) \|$", DOCUMENT.read_text(), re.M)
+    told = Counts(*(int(cell) for cell in row.split(" | ")))
+
+    assert told.left_out == len([entry for entry in listed if entry.is_whole])
+    assert told.in_part <= len(in_part)  # not every revision has all of these scenarios
+    assert told.failed == 0
+    assert told.scenarios == told.passed + told.in_part + told.left_out
 
 
 def test_what_is_left_for_the_everything_server_is_checked_there() -> None:
