@@ -114,7 +114,9 @@ def test_the_document_tells_of_each_run_what_the_list_leaves_out(
 ) -> None:
     listed = known_deviations(group, [revision])
     in_part = {entry.scenario for entry in listed if not entry.is_whole}
-    (row,) = re.findall(rf"^\| {server} \| {revision} \| (.*) \|$", DOCUMENT.read_text(), re.M)
+    (row,) = re.findall(
+        rf"^\| {server} \| {revision} \| (.*) \|$", DOCUMENT.read_text(), re.MULTILINE
+    )
     told = Counts(*(int(cell) for cell in row.split(" | ")))
 
     assert told.left_out == len([entry for entry in listed if entry.is_whole])
