@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from functions.mcp_endpoint.account_link import AccountLinks
 from functions.mcp_endpoint.answers import (
     AsgiApp,
     Receive,
@@ -37,7 +38,7 @@ from shared.assembly import (
     opened_nets,
     site_of,
 )
-from shared.domain.identifiers import GrantId, UserId
+from shared.domain.identifiers import GrantId, SessionId, UserId
 from shared.domain.scopes import SCOPES_OFFERED
 from shared.domain.site_tools import SiteToolList
 from shared.domain.tokens import TokenHash
@@ -45,7 +46,7 @@ from shared.errors.base import ServiceError
 from shared.lambda_stream.asgi import StreamingAsgiHandler
 from shared.observability.request_context import remaining_seconds
 from shared.settings import McpEndpointFunctionSettings
-from shared.state import calls, tool_catalogue
+from shared.state import calls, session_abilities, tool_catalogue
 from shared.state.calls import CallRecord
 from shared.state.database import Database
 from shared.upstream.drupal_content import DrupalContent
@@ -110,13 +111,18 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
     toolbox = Toolbox(
         own, site_catalogue, SiteToolRunner(requests, tools, base_url=settings.drupal_base_url)
     )
+    links = AccountLinks(
+        issuer=settings.issuer_url,
+        site_name=settings.site_name,
+        abilities=AbilitiesTable(opened.database),
+    )
     offer = Offer(
         toolbox=toolbox,
-        calls=ToolCalls(toolbox, remaining_seconds=remaining_seconds),
+        calls=ToolCalls(toolbox, links=links, remaining_seconds=remaining_seconds),
         resources=Resources(content, remaining_seconds=remaining_seconds),
         prompts=build_prompts(),
     )
-    parts = _exchange_parts(settings, offer, CallsTable(opened.database))
+    parts = _exchange_parts(settings, offer, CallsTable(opened.database), links)
     app = McpEndpoint(
         parts,
         issuer_url=settings.issuer_url,
@@ -170,6 +176,23 @@ class CallsTable:
             )
 
 
+class AbilitiesTable:
+    """What clients said of themselves, each statement in a transaction of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def remember(self, session_id: SessionId, *, url_elicitation: bool) -> None:
+        """Keep what the client of this session said last."""
+        async with self._database.autocommit() as tx:
+            await session_abilities.remember(tx, session_id, url_elicitation=url_elicitation)
+
+    async def url_elicitation(self, session_id: SessionId) -> bool:
+        """Whether it can show a person a link."""
+        async with self._database.autocommit() as tx:
+            return await session_abilities.has_url_elicitation(tx, session_id)
+
+
 class ToolListsTable:
     """The lists of the site's tools, each statement in a transaction of its own."""
 
@@ -188,7 +211,7 @@ class ToolListsTable:
 
 
 def _exchange_parts(
-    settings: McpEndpointFunctionSettings, offer: Offer, table: CallsTable
+    settings: McpEndpointFunctionSettings, offer: Offer, table: CallsTable, links: AccountLinks
 ) -> ExchangeParts:
     return ExchangeParts(
         body_bytes_max=settings.request_body_bytes_max,
@@ -201,6 +224,7 @@ def _exchange_parts(
             body_bytes_max=settings.request_body_bytes_max,
         ),
         write_usage=table.close,
+        links=links,
     )
 
 

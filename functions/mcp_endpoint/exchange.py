@@ -6,6 +6,7 @@ Never lets an outage look like a refusal, nor a refusal like an outage.
 from dataclasses import dataclass
 
 from functions.mcp_endpoint import call_state
+from functions.mcp_endpoint.account_link import AccountLinks
 from functions.mcp_endpoint.answers import (
     Answer,
     Message,
@@ -48,6 +49,7 @@ class ExchangeParts:
     permissions: Permissions
     protocol: McpProtocol
     write_usage: WriteUsage
+    links: AccountLinks
 
 
 class MessageExchange:
@@ -103,6 +105,7 @@ class MessageExchange:
         scope = call_state.attach(self._scope, state)
         await self._parts.protocol.serve(message, scope, self._receive, held)
         await close_call(state, self._parts.write_usage)
+        await self._parts.links.introduced(message, call)
 
     async def _note_begin(self, message: Message) -> None:
         self._begun = True

@@ -1,6 +1,6 @@
 """The MCP protocol, which is the official SDK's job: 2026-07-28 and the 2025 revisions.
 
-Never keeps anything of a client between requests: no session, no subscription, no open stream.
+Never keeps anything of the protocol between requests: no session, no subscription, no open stream.
 """
 
 from collections import deque

@@ -9,9 +9,17 @@ from typing import Any, ClassVar
 
 from mcp import MCPError
 from mcp.server.context import ServerRequestContext
-from mcp_types import CallToolRequestParams, CallToolResult, ContentBlock, ResourceLink, TextContent
+from mcp_types import (
+    CallToolRequestParams,
+    CallToolResult,
+    ContentBlock,
+    InputRequiredResult,
+    ResourceLink,
+    TextContent,
+)
 
 from functions.mcp_endpoint import call_state, tool_errors
+from functions.mcp_endpoint.account_link import AccountLinks
 from functions.mcp_endpoint.call_state import CallState
 from functions.mcp_endpoint.progress import ProgressChannel
 from functions.mcp_endpoint.toolbox import Toolbox
@@ -47,20 +55,42 @@ class UnknownToolError(ServiceError):
 class ToolCalls:
     """The handler of ``tools/call``."""
 
-    def __init__(self, toolbox: Toolbox, *, remaining_seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        toolbox: Toolbox,
+        *,
+        links: AccountLinks,
+        remaining_seconds: Callable[[], float],
+    ) -> None:
         self._toolbox = toolbox
+        self._links = links
         self._remaining_seconds = remaining_seconds
 
-    async def handle(self, context: Context, params: CallToolRequestParams) -> CallToolResult:
+    async def handle(
+        self, context: Context, params: CallToolRequestParams
+    ) -> CallToolResult | InputRequiredResult:
         """Answer one call; a tool that fails answers too.
 
         Raises:
-            MCPError: the tool does not exist (-32602, MCP tools, error handling).
+            MCPError: the tool does not exist (-32602, MCP tools, error handling), or the person
+                is asked to open a link (-32042, 2025-11-25 only).
         """
         state = state_in(context)
+        answer = await self._answer(context, params, state)
+        if not isinstance(answer, ServiceError):
+            return answer
+        asking = await self._links.instead_of(
+            answer, call=state.call, context=context, params=params
+        )
+        return asking or self._as_failure(answer, state)
+
+    async def _answer(
+        self, context: Context, params: CallToolRequestParams, state: CallState
+    ) -> CallToolResult | ServiceError:
+        """The tool's result, or why there is none."""
         tool = await self._found(params.name, state)
         if isinstance(tool, ServiceError):
-            return _as_failure(tool, state)
+            return tool
         started = time.perf_counter()
         result: ToolResult | None = None
         failure: ServiceError | None = None
@@ -84,7 +114,7 @@ class ToolCalls:
             raise _unknown_tool()
         if result is not None:
             return _as_call_result(result)
-        return _as_failure(failure or ServiceError(), state)
+        return failure or ServiceError()
 
     async def _found(self, name: str, state: CallState) -> CallableTool | ServiceError:
         """The tool, or why it could not be looked for."""
@@ -110,6 +140,13 @@ class ToolCalls:
             remaining_seconds=self._remaining_seconds,
         )
 
+    def _as_failure(self, failure: ServiceError, state: CallState) -> CallToolResult:
+        if tool_errors.is_identity_error(failure):
+            # If nothing has been sent yet, a 401 with the challenge goes out in place of this.
+            state.withdrawn = failure
+        refused = failure.code is ErrorCode.ACCOUNT_UNAVAILABLE
+        return tool_errors.as_tool_result(failure, page=self._links.url if refused else None)
+
 
 def _unknown_tool() -> MCPError:
     error = UnknownToolError()
@@ -133,10 +170,3 @@ def _as_json(result: ToolResult) -> JsonObject | None:
     if structured is None or isinstance(structured, dict):
         return structured
     return structured.model_dump(mode="json", exclude_none=True)
-
-
-def _as_failure(failure: ServiceError, state: CallState) -> CallToolResult:
-    if tool_errors.is_identity_error(failure):
-        # If nothing has been sent yet, a 401 with the challenge goes out in place of this result.
-        state.withdrawn = failure
-    return tool_errors.as_tool_result(failure)

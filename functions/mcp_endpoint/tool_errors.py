@@ -54,22 +54,29 @@ def noted(error: Exception) -> ServiceError:
     return known
 
 
-def as_tool_result(error: ServiceError) -> CallToolResult:
-    """The error as a tool's result: text for the model, the same as structured content."""
+def as_tool_result(error: ServiceError, *, page: str | None = None) -> CallToolResult:
+    """The error as a tool's result: text for the model, the same as structured content.
+
+    ``page`` is where the person themselves can do something about it.
+    """
     details = error.details if isinstance(error, ArgumentsInvalidError) else {}
     body: JsonObject = {**guidance_of(error), **details}
+    if page is not None:
+        body["page"] = page
     return CallToolResult(
-        content=[TextContent(text=_text(error))],
+        content=[TextContent(text=_text(error, page))],
         structured_content={"error": body},
         is_error=True,
     )
 
 
-def _text(error: ServiceError) -> str:
+def _text(error: ServiceError, page: str | None) -> str:
     lines = [error.entry.message]
     if isinstance(error, ArgumentsInvalidError):
         lines += [f"- {field}: {rule}" for field, rule in error.problems]
     lines.append(f"What to do: {_NEXT_STEPS[error.entry.guidance]}")
+    if page is not None:
+        lines.append(f"The person can sign in there and see why: {page}")
     if error.retry_after_seconds is not None:
         lines.append(f"Try again in {error.retry_after_seconds} seconds.")
     lines.append(f"Error {error.code.value}, correlation id {correlation_id()}.")

@@ -8,12 +8,12 @@ from functions.oauth import preregistered_clients
 from functions.oauth.app import create_app
 from functions.oauth.client_documents.fetcher import DocumentFetcher
 from functions.oauth.dependencies import Dependencies, Lifetimes
-from functions.oauth.endpoints.account import ACCOUNT_PATH
 from functions.oauth.endpoints.callback import CALLBACK_PATH
 from functions.oauth.flows.document_client import DocumentClients
 from functions.oauth.flows.ride_out import RIDE_OUT_SECONDS_MAX
 from functions.oauth.pages.render import Pages
 from shared.assembly import OpenedAdapters, limits_of, opened_adapters, site_of
+from shared.domain.account_page import ACCOUNT_PATH
 from shared.settings import OAuthFunctionSettings, Stage
 from shared.upstream.drupal_oauth import DrupalOAuth
 

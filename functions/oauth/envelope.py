@@ -15,11 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from functions.oauth.answers import json_error, page_error
 from functions.oauth.deadline import OutOfTimeError, in_request_time
 from functions.oauth.dependencies import Dependencies
-from functions.oauth.endpoints.account import ACCOUNT_PATH
 from functions.oauth.endpoints.callback import CALLBACK_PATH
 from shared.discovery import routes as discovery
 from shared.discovery.documents import AUTHORIZE_PATH, REGISTER_PATH, REVOKE_PATH, TOKEN_PATH
 from shared.discovery.security_headers import SecurityHeaders, security_headers
+from shared.domain.account_page import ACCOUNT_PATH
 from shared.domain.tokens import TokenKind
 from shared.errors.base import ServiceError
 from shared.errors.translation import as_service_error

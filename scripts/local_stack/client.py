@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 from mcp import Client
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
+from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from pydantic import AnyUrl
@@ -111,10 +112,12 @@ async def connected_client(
     mode: str = "auto",
     on_answer: OnAnswer | None = None,
     document_url: str | None = None,
+    opens: ElicitationFnT | None = None,
 ) -> AsyncIterator[Client]:
     """The SDK's client, connected; it signs `person` in when the server asks for it.
 
-    With a `document_url` it is the client that is described there, and does not register.
+    With a `document_url` it is the client that is described there, and does not register. One that
+    `opens` links declares that it can (URL elicitation).
     """
     provider = _provider(mcp_url, person, memory, document_url)
     async with (
@@ -123,6 +126,8 @@ async def connected_client(
             timeout=_TIMEOUT_SECONDS,
             event_hooks={"response": [_watcher(on_answer)]},
         ) as http,
-        Client(streamable_http_client(mcp_url, http_client=http), mode=mode) as client,
+        Client(
+            streamable_http_client(mcp_url, http_client=http), mode=mode, elicitation_callback=opens
+        ) as client,
     ):
         yield client

@@ -78,6 +78,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "EXECUTE ON FUNCTION app.authenticate_call(bytea)",
         "EXECUTE ON FUNCTION app.close_call(uuid, uuid, text, text, text, integer, integer)",
         "SELECT, INSERT, UPDATE ON app.tool_catalogue",
+        "SELECT, INSERT, UPDATE ON app.session_abilities",
     ),
     AppRole.OAUTH: (
         *_EVERYBODY,

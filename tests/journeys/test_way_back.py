@@ -5,7 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
+from mcp import MCPError, UrlElicitationRequiredError
+from mcp.client import ClientRequestContext
+from mcp_types import ElicitRequestParams, ElicitRequestURLParams, ElicitResult
 
+from scripts.fake_drupal.accounts import MEMBER
 from scripts.local_stack.client import ClientMemory, connected_client
 from tests.journeys.world import World, running_world, text_of
 from tests.unit.mcp_endpoint.pieces import tool_call
@@ -94,3 +99,54 @@ async def test_a_forgotten_person_hears_one_challenge_and_signs_in_within_the_ca
             assert challenge.startswith('Bearer error="invalid_token"')
             assert challenge.count("resource_metadata=") == 1
             assert answer.json()["error"]["data"]["code"] == "grant_ended"
+
+
+@dataclass
+class LinkOpener:
+    """A person who follows a link of their client to the end; their account is right by then."""
+
+    world: World
+    opened: list[str] = field(default_factory=list)
+
+    async def __call__(
+        self,
+        context: ClientRequestContext,  # noqa: ARG002 - the shape of a callback
+        params: ElicitRequestParams,
+    ) -> ElicitResult:
+        """Show the link."""
+        assert isinstance(params, ElicitRequestURLParams)
+        await self.follow(params.url)
+        return ElicitResult(action="accept")
+
+    async def follow(self, link: str) -> None:
+        """Sign in there."""
+        self.world.site.control.block_user(MEMBER.name, blocked=False)
+        page = f"{self.world.stack.addresses.issuer_url}/account"
+        async with self.world.person() as person:
+            self.opened.append(await person.sign_in(link, page))
+
+
+async def test_a_refused_person_finds_the_way_back_by_the_link_in_the_call(tmp_path: Path) -> None:
+    call = ("search_tutorials", {"query": "views"})
+    async with running_world(tmp_path) as world:
+        for mode in ("legacy", "2026-07-28"):
+            memory, opener = ClientMemory(), LinkOpener(world)
+            async with (
+                world.person() as person,
+                connected_client(
+                    world.stack.addresses.mcp_url, person, memory, mode=mode, opens=opener
+                ) as client,
+            ):
+                assert not (await client.call_tool(*call)).is_error
+                world.site.control.block_user(MEMBER.name)
+                if mode == "legacy":
+                    with pytest.raises(MCPError) as caught:
+                        await client.call_tool(*call)
+                    asked = UrlElicitationRequiredError.from_error(caught.value.error)
+                    await opener.follow(asked.elicitations[0].url)
+                found = await client.call_tool(*call)
+
+            assert not found.is_error, text_of(found)
+            assert memory.sign_ins == 1
+            (opened,) = opener.opened
+            assert opened.endswith("/account?done=account_checked")

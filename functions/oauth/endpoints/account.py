@@ -14,8 +14,7 @@ from functions.oauth.flows import account_sign_in, account_visit
 from functions.oauth.pages.account import Notice
 from functions.oauth.parameters import Parameters, parse_form
 from functions.oauth.refusals import InvalidRequestError
-
-ACCOUNT_PATH = "/account"
+from shared.domain.account_page import ACCOUNT_PATH, NOTICE_PARAMETER
 
 
 def router(dependencies: Dependencies) -> APIRouter:
@@ -25,8 +24,11 @@ def router(dependencies: Dependencies) -> APIRouter:
     @routes.get(ACCOUNT_PATH)
     async def show(request: Request) -> Response:
         visit = account_cookie.read(request)
+        notice = Notice.of(request.query_params.get(NOTICE_PARAMETER))
+        if notice is Notice.ACCOUNT_REFUSED:
+            # A visit may be older than what the site thinks of the account now.
+            return dependencies.pages.account_door(notice=notice)
         view = await account_visit.look(dependencies, visit)
-        notice = Notice.of(request.query_params.get("done"))
         if view is not None:
             return dependencies.pages.account(view, notice=notice)
         if visit is None:
@@ -73,4 +75,10 @@ async def _change(dependencies: Dependencies, form: Parameters, request: Request
 
 
 def _back(dependencies: Dependencies, notice: Notice) -> Response:
-    return go_to(f"{dependencies.issuer}{ACCOUNT_PATH}?done={notice.value}")
+    return go_to(page_address(dependencies.issuer, notice))
+
+
+def page_address(issuer: str, notice: Notice | None = None) -> str:
+    """The page, where ``notice`` is shown."""
+    address = f"{issuer}{ACCOUNT_PATH}"
+    return address if notice is None else f"{address}?{NOTICE_PARAMETER}={notice.value}"

@@ -7,9 +7,10 @@ from starlette.responses import Response
 from functions.oauth import account_cookie, browser_cookie
 from functions.oauth.answers import client_address, go_to, return_to_client
 from functions.oauth.dependencies import Dependencies
-from functions.oauth.endpoints.account import ACCOUNT_PATH
+from functions.oauth.endpoints.account import page_address
 from functions.oauth.flows import account_sign_in
 from functions.oauth.flows.finish_sign_in import finish
+from functions.oauth.pages.account import Notice
 from functions.oauth.parameters import Parameters, parse_query
 
 CALLBACK_PATH = "/oauth/callback"
@@ -39,12 +40,13 @@ async def _to_account(
     dependencies: Dependencies, request: Request, parameters: Parameters
 ) -> Response:
     """Drupal knows one address of ours; its answer belongs to the account page by its state."""
-    visit = await account_sign_in.finish(
+    arrival = await account_sign_in.finish(
         dependencies,
         parameters,
         browser=browser_cookie.read(request),
         earlier=account_cookie.read(request),
     )
-    answer = go_to(f"{dependencies.issuer}{ACCOUNT_PATH}")
-    account_cookie.remember(answer, visit)
+    notice = Notice.ACCOUNT_CHECKED if arrival.was_refused else None
+    answer = go_to(page_address(dependencies.issuer, notice))
+    account_cookie.remember(answer, arrival.visit)
     return answer

@@ -4,6 +4,7 @@ No client is involved, no grant comes of it, and no transaction is open while Dr
 """
 
 import secrets
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from functions.oauth.browser_cookie import upstream_verifier
@@ -22,12 +23,27 @@ from shared.domain.tokens import PlainToken, TokenKind, has_shape, hash_token, m
 from shared.errors.base import ServiceError
 from shared.observability import metrics, request_context
 from shared.observability.metrics import MetricName
-from shared.state import account_sign_ins, account_visits, audit_events, discarded_pairs, users
+from shared.state import (
+    account_sign_ins,
+    account_visits,
+    audit_events,
+    discarded_pairs,
+    suspended_grants,
+    users,
+)
 from shared.state.audit_events import AuditAction
 from shared.workflows.discard_pair import burn_listed, seal_discarded
 
 CLEANUP_AFTER_SECONDS = 120.0
 """From then on the cleanup burns a pair that this request did not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A person at the page: the new visit's secret, and whether a grant of theirs was suspended."""
+
+    visit: PlainToken = field(repr=False)
+    was_refused: bool
 
 
 def is_ours(parameters: Parameters) -> bool:
@@ -54,8 +70,10 @@ async def finish(
     *,
     browser: PlainToken | None,
     earlier: PlainToken | None,
-) -> PlainToken:
-    """Complete a sign-in; the new visit's secret. An ``earlier`` visit of this browser ends.
+) -> Arrival:
+    """Complete a sign-in. An ``earlier`` visit of this browser ends.
+
+    Who can sign in at Drupal is not refused by it: suspended grants are tried by their next calls.
 
     Raises:
         AccountSignInExpiredError: no open sign-in of this browser has this state.
@@ -77,7 +95,7 @@ async def finish(
     )
     pair_id, visit = new_id(), mint(TokenKind.ACCOUNT_VISIT)
     try:
-        await _store(dependencies, pair, pair_id=pair_id, visit=visit, earlier=earlier)
+        refused = await _store(dependencies, pair, pair_id=pair_id, visit=visit, earlier=earlier)
     except ServiceError:
         await burn_quietly(dependencies, pair)
         raise
@@ -89,7 +107,7 @@ async def finish(
         pair_id=pair_id,
         timeout_seconds=min(BURN_SECONDS_MAX, request_context.remaining_seconds() / 4),
     )
-    return visit
+    return Arrival(visit=visit, was_refused=refused > 0)
 
 
 async def _code(
@@ -119,10 +137,11 @@ async def _store(
     pair_id: UUID,
     visit: PlainToken,
     earlier: PlainToken | None,
-) -> None:
+) -> int:
     """The visit, and the pair on the list of what is to be burnt, stand or fall together.
 
     The person's row comes first, on its own: sealing needs its salt and may need the connection.
+    How many grants were suspended.
     """
     async with dependencies.database.transaction() as tx:
         user_id, salt = await users.ensure(
@@ -143,6 +162,7 @@ async def _store(
             await account_visits.end(tx, hash_token(earlier))
         await account_visits.open_visit(tx, visit_hash=hash_token(visit), user_id=user_id)
         await audit_events.append(tx, AuditAction.ACCOUNT_SIGNED_IN, user_id=user_id)
+        return await suspended_grants.make_due(tx, user_id)
 
 
 def _count(outcome: str) -> None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from functions.oauth.pages.destinations import destination_of
-from shared.domain.account_page import Connection
+from shared.domain.account_page import REFUSED_NOTICE, Connection
 from shared.domain.scopes import SCOPE_TEXTS, Scope
 from shared.domain.tokens import PlainToken
 
@@ -24,6 +24,8 @@ class Notice(StrEnum):
     NOT_CONNECTED = "not_connected"
     SIGNED_OUT = "signed_out"
     VISIT_OVER = "visit_over"
+    ACCOUNT_REFUSED = REFUSED_NOTICE
+    ACCOUNT_CHECKED = "account_checked"
 
     @classmethod
     def of(cls, value: str | None) -> "Notice | None":
@@ -42,6 +44,11 @@ NOTICE_TEXTS: dict[Notice, str] = {
         "You were signed out of this page, because some time has passed. Nothing was changed. "
         "Sign in again to go on."
     ),
+    Notice.ACCOUNT_REFUSED: (
+        "An application was told that your account is not accepted at the moment. Sign in to see "
+        "whether it works again."
+    ),
+    Notice.ACCOUNT_CHECKED: ("Your account works. Go back to your application and ask again."),
 }
 
 

@@ -28,6 +28,7 @@ from tests.support.clock import DatabaseClock
 
 ACCOUNT = f"{ISSUER}/account"
 _CONNECTION = re.compile(r'name="connection" value="([^"]+)"')
+_DUE = "SELECT suspended_until <= app.now() FROM app.grants"
 _PROOF = re.compile(r'name="proof" value="([^"]+)"')
 
 
@@ -194,6 +195,30 @@ async def test_a_pair_that_could_not_be_burnt_is_kept_sealed_and_burnt_by_the_cl
         (0, 0),
     ]
     assert upstream.burnt[-1] == upstream.issued[0]
+
+
+async def test_signing_in_lets_the_persons_suspended_grants_try_again_at_once(
+    driver: Driver, maya: Visitor, database: Database, database_admin: psycopg.Connection[Any]
+) -> None:
+    await driver.tokens()
+    felix = Visitor(driver.http, driver.upstream, subject="43")
+    database_admin.execute(
+        "UPDATE app.grants SET status = 'suspended', suspended_until = app.now() + interval '300 s'"
+    )
+
+    await felix.come_back(await felix.post("sign_in"))
+    untouched = database_admin.execute(_DUE).fetchone()
+    door = await maya.get(done="account_refused")
+    back = await maya.come_back(await maya.post("sign_in"))
+    due = database_admin.execute(_DUE).fetchone()
+    page = await maya.get(done="account_checked")
+    door_again = await maya.get(done="account_refused")
+
+    assert "your account is not accepted at the moment" in door.text
+    assert back.headers["location"] == f"{ACCOUNT}?done=account_checked"
+    assert "Go back to your application" in page.text
+    assert (untouched, due) == ((False,), (True,))
+    assert "Sign in with drupal.example" in door_again.text, "a visit may be older than the refusal"
 
 
 async def test_disconnecting_ends_the_grant_by_the_persons_will_and_is_audited(

@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 import httpx2
 import uvicorn
 from mcp import Client
+from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 
+from functions.mcp_endpoint.account_link import AccountLinks
 from functions.mcp_endpoint.app import McpEndpoint
 from functions.mcp_endpoint.bearer import BearerCheck, Challenges
 from functions.mcp_endpoint.call_state import UsageRecord
@@ -225,6 +227,26 @@ class Lists:
         self.kept[user_id] = listed
 
 
+class Abilities:
+    """What clients said of themselves, in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[SessionId, bool] = {}
+        self.outage: Exception | None = None
+
+    async def remember(self, session_id: SessionId, *, url_elicitation: bool) -> None:
+        """Keep it."""
+        if self.outage is not None:
+            raise self.outage
+        self.kept[session_id] = url_elicitation
+
+    async def url_elicitation(self, session_id: SessionId) -> bool:
+        """What was kept."""
+        if self.outage is not None:
+            raise self.outage
+        return self.kept.get(session_id, False)
+
+
 RULES = ListingRules(
     own_names=frozenset({"search_tutorials", "get_tutorial", "search", "fetch", "account_status"}),
     wrapped_methods=frozenset({"dme_mcp.search_content", "tutorial.get"}),
@@ -243,6 +265,7 @@ class Endpoint:
     catalogue: ToolCatalogue
     site_catalogue: SiteCatalogue
     lists: Lists
+    abilities: Abilities
     protocol: McpProtocol
     usage: list[UsageRecord] = field(default_factory=list)
     usage_failure: Exception | None = None
@@ -257,13 +280,17 @@ class Endpoint:
 
     @asynccontextmanager
     async def client(
-        self, token: str | None = None, *, mode: str = "auto"
+        self, token: str | None = None, *, mode: str = "auto", opens: ElicitationFnT | None = None
     ) -> AsyncIterator[Client]:
-        """The SDK's own client, signed in."""
+        """The SDK's own client, signed in; one that ``opens`` links declares that it can."""
         headers = {"authorization": f"Bearer {token or self.bearers.issue()}"}
         async with (
             httpx2.AsyncClient(headers=headers, timeout=20) as http,
-            Client(streamable_http_client(self.url, http_client=http), mode=mode) as client,
+            Client(
+                streamable_http_client(self.url, http_client=http),
+                mode=mode,
+                elicitation_callback=opens,
+            ) as client,
         ):
             yield client
 
@@ -350,9 +377,11 @@ def build(mcp_url: str, *, remaining: Callable[[], float] = remaining_seconds) -
     site_catalogue = SiteCatalogue(requests=requests, site=site, lists=lists, rules=RULES)
     runner = SiteToolRunner(requests, site, base_url="https://site.example.org")
     toolbox = Toolbox(catalogue, site_catalogue, runner)
+    abilities = Abilities()
+    links = AccountLinks(issuer=ISSUER, site_name="Example", abilities=abilities)
     offer = Offer(
         toolbox=toolbox,
-        calls=ToolCalls(toolbox, remaining_seconds=remaining),
+        calls=ToolCalls(toolbox, links=links, remaining_seconds=remaining),
         resources=Resources(content, remaining_seconds=remaining),
         prompts=build_prompts(),
     )
@@ -371,6 +400,7 @@ def build(mcp_url: str, *, remaining: Callable[[], float] = remaining_seconds) -
             body_bytes_max=100_000,
         ),
         write_usage=write_usage,
+        links=links,
     )
     endpoint = Endpoint(
         url=mcp_url,
@@ -380,6 +410,7 @@ def build(mcp_url: str, *, remaining: Callable[[], float] = remaining_seconds) -
         catalogue=catalogue,
         site_catalogue=site_catalogue,
         lists=lists,
+        abilities=abilities,
         protocol=parts.protocol,
     )
     return endpoint
