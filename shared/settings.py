@@ -314,6 +314,11 @@ class OAuthFunctionSettings(
         description="PEM file of an authority whose certificates are taken for client documents, "
         "beside the system's; local stage only.",
     )
+    origin_secret: SecretStr | None = Field(
+        default=None,
+        description="What the edge sends as `x-origin-secret`, so that its word on the caller's "
+        "address counts; a former one may follow after a space. Empty: no edge.",
+    )
     oauth_body_bytes_max: int = Field(
         default=64_000, gt=0, description="Largest form or JSON body accepted."
     )

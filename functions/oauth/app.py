@@ -17,6 +17,7 @@ from functions.oauth.refusals import (
     RefusalError,
     ReturnedToClientError,
 )
+from functions.oauth.request_limits import RefusalLimits
 from shared.errors.base import ServiceError
 
 _BY_STATUS: dict[int, type[RefusalError]] = {404: NotFoundError, 405: MethodNotAllowedError}
@@ -52,6 +53,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     app.add_exception_handler(ReturnedToClientError, returned)
     app.add_exception_handler(ServiceError, refused)
     app.add_exception_handler(HTTPException, unroutable)
+    app.add_middleware(RefusalLimits, dependencies=dependencies)
     # Added, not wrapped around: outside of it the framework answers crashes in words of its own.
     app.add_middleware(Envelope, dependencies=dependencies)
     return app

@@ -6,6 +6,7 @@ from mangum import Mangum
 
 from functions.oauth import preregistered_clients
 from functions.oauth.app import create_app
+from functions.oauth.caller_address import CallerAddresses
 from functions.oauth.client_documents.fetcher import DocumentFetcher
 from functions.oauth.dependencies import Dependencies, Lifetimes
 from functions.oauth.endpoints.callback import CALLBACK_PATH
@@ -57,6 +58,7 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
             ),
             local=local,
         ),
+        caller_addresses=CallerAddresses(_secrets(settings)),
         dynamic_registration_enabled=settings.dynamic_registration_enabled,
         body_bytes_max=settings.oauth_body_bytes_max,
         upstream_timeout_seconds=settings.drupal_oauth_timeout_seconds,
@@ -65,3 +67,9 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
     # Mangum would run the lifespan at every invocation; there is none.
     server = Mangum(create_app(dependencies), lifespan="off")
     return Parts(server=server, opened=opened)
+
+
+def _secrets(settings: OAuthFunctionSettings) -> list[str]:
+    """What proves the edge: the secret of today, and the former one while it changes."""
+    secret = settings.origin_secret
+    return secret.get_secret_value().split() if secret else []

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from functions.oauth.caller_address import CallerAddresses
 from functions.oauth.flows.document_client import DocumentClients
 from functions.oauth.pages.render import Pages
 from shared.domain.clients import Client
@@ -66,6 +67,7 @@ class Dependencies:
     """Clients that the operators entered in the settings."""
     document_clients: DocumentClients
     """Clients that a document of their own describes."""
+    caller_addresses: CallerAddresses
     body_bytes_max: int
     dynamic_registration_enabled: bool
     upstream_timeout_seconds: float

@@ -106,6 +106,17 @@ def parse_query(request: Request) -> Parameters:
     return parse(raw)
 
 
+def claim_client(request: Request, parameters: Parameters) -> None:
+    """Note which client the request says it is from, proven or not."""
+    request.state.claimed_client = parameters.get("client_id")
+
+
+def claimed_client(request: Request) -> str | None:
+    """Which client the request says it is from, if that was said and read."""
+    claimed: str | None = getattr(request.state, "claimed_client", None)
+    return claimed
+
+
 async def parse_form(request: Request, *, bytes_max: int) -> Parameters:
     """The form body's parameters, each once.
 

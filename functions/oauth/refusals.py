@@ -148,6 +148,12 @@ class AccountFormExpiredError(RefusalError):
     code = ErrorCode.ACCOUNT_FORM_EXPIRED
 
 
+class TooManyRequestsError(ServiceError):
+    """An allowance is used up; the caller may come back after ``retry_after_seconds``."""
+
+    code = ErrorCode.TOO_MANY_REQUESTS
+
+
 class ReturnedToClientError(ServiceError):
     """A refusal that the client hears through the person's browser (RFC 6749 section 4.1.2.1).
 

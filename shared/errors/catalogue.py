@@ -54,6 +54,7 @@ class ErrorCode(StrEnum):
     SEARCH_UNAVAILABLE = "search_unavailable"
     CONTENT_NOT_FOUND = "content_not_found"
     # rate limit
+    TOO_MANY_REQUESTS = "too_many_requests"
     UPSTREAM_RATE_LIMITED = "upstream_rate_limited"
     # system
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
@@ -154,12 +155,13 @@ def _passing(
     message: str,
     *,
     retry_after_seconds: int,
+    status: int = 503,
     category: Category = Category.SYSTEM,
     severity: Severity = Severity.WARNING,
 ) -> ErrorEntry:
     return ErrorEntry(
         category=category,
-        http_status=503,
+        http_status=status,
         message=message,
         guidance=Guidance.RETRY_LATER,
         oauth_code="temporarily_unavailable",
@@ -319,6 +321,13 @@ CATALOGUE: dict[ErrorCode, ErrorEntry] = {
         message="There is no such content, or it is no longer published. Search for it again.",
         guidance=Guidance.CHANGE_ARGUMENTS,
         jsonrpc_code=-32602,
+        severity=Severity.INFO,
+    ),
+    ErrorCode.TOO_MANY_REQUESTS: _passing(
+        "There were too many requests. Wait a moment, then try again.",
+        retry_after_seconds=10,
+        status=429,
+        category=Category.RATE_LIMIT,
         severity=Severity.INFO,
     ),
     ErrorCode.UPSTREAM_RATE_LIMITED: _passing(

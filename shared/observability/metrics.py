@@ -60,6 +60,7 @@ class MetricName(StrEnum):
     CLIENTS_REGISTERED = "ClientsRegistered"
     CLIENT_DOCUMENTS = "ClientDocuments"
     CLIENT_DOCUMENT_DRIFTS = "ClientDocumentDrifts"
+    RATE_LIMIT_REFUSALS = "RateLimitRefusals"
     BEARER_REFUSALS = "BearerRefusals"
     ROWS_PURGED = "RowsPurged"
     KEY_SERVICE_CALLS = "KeyServiceCalls"
@@ -184,6 +185,9 @@ METRICS: dict[MetricName, MetricSpec] = {
         _COUNT,
         (Dimension.CLIENT_FAMILY,),
         "Fetched documents of well-known clients that differ from what we have pinned.",
+    ),
+    MetricName.RATE_LIMIT_REFUSALS: MetricSpec(
+        _COUNT, (Dimension.RULE,), "Requests answered with 429, by the limit that they reached."
     ),
     MetricName.BEARER_REFUSALS: MetricSpec(
         _COUNT, (Dimension.ERROR_CODE,), "MCP requests refused at the bearer check."

@@ -141,6 +141,12 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         why="Fetches are counted by the minute.",
     ),
     RetentionRule(
+        name="rate_limits_full",
+        table="app.rate_limits",
+        condition="full_at < app.now()",
+        why="An allowance of which nothing is used is what everybody has without an entry.",
+    ),
+    RetentionRule(
         name="tool_catalogue_old",
         table="app.tool_catalogue",
         condition="listed_at < app.now() - interval '30 days'",

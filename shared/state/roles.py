@@ -114,6 +114,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, INSERT, DELETE ON app.account_visits",
         "UPDATE (idle_ends_at) ON app.account_visits",
         "SELECT (pair_id), INSERT, DELETE ON app.discarded_pairs",
+        "EXECUTE ON FUNCTION app.take_from_limit(bytea, integer, double precision)",
     ),
     AppRole.TOKEN_REFRESH: (
         *_EVERYBODY,
@@ -150,6 +151,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         # What operators look at and force.
         "SELECT, INSERT, UPDATE ON app.circuits",
         "SELECT ON app.circuit_calls",
+        "SELECT, UPDATE, DELETE ON app.rate_limits",
     ),
 }
 

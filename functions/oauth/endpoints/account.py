@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.oauth import account_cookie, browser_cookie
+from functions.oauth.allowances import admit
 from functions.oauth.answers import go_to
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.flows import account_sign_in, account_visit
@@ -15,6 +16,7 @@ from functions.oauth.pages.account import Notice
 from functions.oauth.parameters import Parameters, parse_form
 from functions.oauth.refusals import InvalidRequestError
 from shared.domain.account_page import ACCOUNT_PATH, NOTICE_PARAMETER
+from shared.domain.rate_limits import LimitName
 
 
 def router(dependencies: Dependencies) -> APIRouter:
@@ -48,6 +50,7 @@ def router(dependencies: Dependencies) -> APIRouter:
 
 
 async def _sign_in(dependencies: Dependencies, request: Request) -> Response:
+    await admit(dependencies, request, LimitName.ACCOUNT_SIGN_IN_BY_ADDRESS)
     browser = browser_cookie.read_or_mint(request)
     answer = dependencies.pages.onward_to_site(await account_sign_in.begin(dependencies, browser))
     browser_cookie.remember(answer, browser)

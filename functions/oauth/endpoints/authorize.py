@@ -10,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.oauth import browser_cookie
+from functions.oauth.allowances import admit
 from functions.oauth.answers import error_address, go_to
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.flows import begin_sign_in
 from functions.oauth.flows.begin_sign_in import ConsentAnswer, SentUpstream
-from functions.oauth.parameters import Parameters, parse_form, parse_query
+from functions.oauth.parameters import Parameters, claim_client, parse_form, parse_query
 from functions.oauth.refusals import (
     InvalidRequestError,
     SignInExpiredError,
@@ -22,6 +23,7 @@ from functions.oauth.refusals import (
 )
 from shared.discovery.documents import AUTHORIZE_PATH
 from shared.domain.identifiers import SignInId
+from shared.domain.rate_limits import LimitName
 from shared.domain.tokens import PlainToken, TokenKind, has_shape
 
 
@@ -31,8 +33,11 @@ def router(dependencies: Dependencies) -> APIRouter:
 
     @routes.get(AUTHORIZE_PATH)
     async def authorize(request: Request) -> Response:
+        await admit(dependencies, request, LimitName.AUTHORIZE_BY_ADDRESS)
         browser = browser_cookie.read_or_mint(request)
-        step = await begin_sign_in.begin(dependencies, parse_query(request), browser)
+        parameters = parse_query(request)
+        claim_client(request, parameters)
+        step = await begin_sign_in.begin(dependencies, parameters, browser)
         if isinstance(step, SentUpstream):
             answer = go_to(step.url)
         else:

@@ -8,7 +8,7 @@ from functions.oauth.answers import json_answer
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.flows.client_authentication import authenticate
 from functions.oauth.flows.issue_tokens import issue
-from functions.oauth.parameters import parse_form
+from functions.oauth.parameters import claim_client, parse_form
 from shared.discovery.documents import TOKEN_PATH
 
 
@@ -19,6 +19,7 @@ def router(dependencies: Dependencies) -> APIRouter:
     @routes.post(TOKEN_PATH)
     async def token(request: Request) -> Response:
         parameters = await parse_form(request, bytes_max=dependencies.body_bytes_max)
+        claim_client(request, parameters)
         parameters = await authenticate(dependencies, parameters)
         issued = await issue(dependencies, parameters)
         return json_answer(

@@ -6,6 +6,7 @@ A code is taken by one atomic statement and stays used whatever is wrong with it
 from dataclasses import replace
 from functools import partial
 
+from functions.oauth.allowances import take
 from functions.oauth.authorization_request import bound_resource
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.flows.issued_tokens import IssuedTokens, mint_tokens
@@ -19,8 +20,9 @@ from functions.oauth.refusals import (
     UnsupportedGrantTypeError,
 )
 from shared.domain import pkce
-from shared.domain.grants import GrantStatus
+from shared.domain.grants import Grant, GrantStatus
 from shared.domain.identifiers import NO_GRANT, ClientId, SessionId, new_id
+from shared.domain.rate_limits import LimitName
 from shared.domain.sessions import EndCause
 from shared.domain.tokens import TokenKind, has_shape, hash_token
 from shared.state import audit_events, authorization_codes, grants, sessions
@@ -36,6 +38,7 @@ async def issue(dependencies: Dependencies, parameters: Parameters) -> IssuedTok
 
     Raises:
         RefusalError: with the code of RFC 6749 section 5.2 that says why.
+        TooManyRequestsError: this person or session asked too often.
         UnavailableError: the database is away; nobody is signed out for it.
     """
     match parameters.require("grant_type"):
@@ -62,7 +65,10 @@ async def _redeem_code(
             raise InvalidGrantError
         record = await authorization_codes.take(tx, code_hash=hash_token(code))
         refusal = _fault_of(record, parameters, mcp_url=dependencies.mcp_url)
-        if record is not None and refusal is None and not await _has_ended(tx, record):
+        grant = await _living_grant(tx, record) if record is not None and refusal is None else None
+        if record is not None and grant is not None:
+            # Refused here, all is rolled back: the code can be used a little later.
+            await take(tx, LimitName.CODES_BY_PERSON, str(grant.user_id))
             issued = replace(minted, scopes=record.scopes)
             await _open_session(dependencies, tx, record, issued)
             return issued
@@ -77,10 +83,10 @@ async def _was_stored(tx: Transaction, issued: IssuedTokens) -> bool:
     return await sessions.access_token_lives(tx, hash_token(issued.access_token))
 
 
-async def _has_ended(tx: Transaction, record: CodeRecord) -> bool:
-    """Whether the grant has ended since the sign-in; if not, it cannot before the commit."""
+async def _living_grant(tx: Transaction, record: CodeRecord) -> Grant | None:
+    """The grant, unless it has ended since the sign-in; before the commit it cannot any more."""
     grant = await grants.find_locked(tx, record.grant_id)
-    return grant is None or grant.status is GrantStatus.ENDED
+    return None if grant is None or grant.status is GrantStatus.ENDED else grant
 
 
 def _fault_of(

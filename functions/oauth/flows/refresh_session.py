@@ -9,6 +9,7 @@ import math
 from dataclasses import replace
 from datetime import datetime
 
+from functions.oauth.allowances import take
 from functions.oauth.authorization_request import asked_scopes, bound_resource
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.flows.issued_tokens import IssuedTokens, mint_tokens
@@ -18,6 +19,7 @@ from functions.oauth.parameters import RESOURCE, Parameters
 from functions.oauth.refusals import InvalidGrantError, InvalidScopeError
 from shared.domain.grants import GrantStatus
 from shared.domain.identifiers import NO_GRANT, ClientId
+from shared.domain.rate_limits import LimitName
 from shared.domain.scopes import SCOPES_OFFERED
 from shared.domain.sessions import EndCause, RotationDecision, Session, decide_rotation
 from shared.domain.tokens import PlainToken, TokenKind, has_shape, hash_token, mint
@@ -37,6 +39,7 @@ async def refresh(dependencies: Dependencies, parameters: Parameters) -> IssuedT
 
     Raises:
         RefusalError: with the code of RFC 6749 section 5.2 that says why.
+        TooManyRequestsError: this session was refreshed too often.
     """
     refresh_token = parameters.require("refresh_token")
     parameters.require("client_id")
@@ -95,6 +98,7 @@ async def _rotate(
     asked: Parameters,
 ) -> IssuedTokens:
     session = presented.session
+    await take(tx, LimitName.REFRESHES_BY_SESSION, str(session.session_id))
     scopes = _asked_within(session, asked, mcp_url=dependencies.mcp_url)
     issued = mint_tokens(expires_in=_access_seconds(dependencies, presented), scopes=scopes)
     await sessions.rotate(
@@ -129,6 +133,7 @@ async def _replay(
     Its access token is another one where the first has expired or was for other scopes: never
     does a client get more, or less, than it asks for this time.
     """
+    await take(tx, LimitName.REFRESHES_BY_SESSION, str(presented.session.session_id))
     scopes = _asked_within(presented.session, asked, mcp_url=dependencies.mcp_url)
     sealed = presented.successor_sealed
     if sealed is None:

@@ -9,6 +9,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from functions.oauth.app import create_app
+from functions.oauth.caller_address import CallerAddresses
 from functions.oauth.client_documents.fetcher import DocumentFetcher
 from functions.oauth.dependencies import Dependencies, Lifetimes
 from functions.oauth.flows.document_client import DocumentClients
@@ -18,7 +19,13 @@ from shared.state.database import Database
 from shared.state.roles import AppRole, ensure_roles
 from shared.vault.kms_data_keys import KmsDataKeys
 from shared.vault.token_vault import TokenVault
-from tests.integration.oauth.driver import ISSUER, MCP_URL, Driver
+from tests.integration.oauth.driver import (
+    FORMER_ORIGIN_SECRET,
+    ISSUER,
+    MCP_URL,
+    ORIGIN_SECRET,
+    Driver,
+)
 from tests.integration.oauth.upstream_stub import SITE, UpstreamStub
 
 CONNECTIONS_MAX = 10
@@ -88,6 +95,7 @@ def dependencies(database: Database, vault: TokenVault, upstream: UpstreamStub) 
             fetcher=DocumentFetcher(loopback_allowed=True, resolve=loopback_only),
             local=True,
         ),
+        caller_addresses=CallerAddresses([FORMER_ORIGIN_SECRET, ORIGIN_SECRET]),
         body_bytes_max=64_000,
         upstream_timeout_seconds=5,
         ride_out_seconds=1,

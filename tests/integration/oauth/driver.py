@@ -16,6 +16,8 @@ ISSUER = "https://auth.example"
 MCP_URL = "https://mcp.example/mcp"
 WEB_REDIRECT = "https://app.example/callback"
 LOOPBACK_REDIRECT = "http://127.0.0.1:33418/callback"
+ORIGIN_SECRET = "s" * 40
+FORMER_ORIGIN_SECRET = "f" * 40
 VERIFIER = "v" * 43
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 

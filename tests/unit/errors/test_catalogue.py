@@ -34,7 +34,9 @@ def test_an_outage_never_looks_like_a_lost_sign_in(code: ErrorCode) -> None:
     entry = CATALOGUE[code]
 
     if entry.guidance is Guidance.RETRY_LATER:
-        assert entry.http_status == 503
+        # Of all answers below 500 only this one tells clients to keep what they have.
+        mine = code is ErrorCode.TOO_MANY_REQUESTS
+        assert entry.http_status == (429 if mine else 503)
         assert entry.oauth_code == "temporarily_unavailable"
 
 
