@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from shared.domain.known_clients import KNOWN_CLIENTS
+from shared.domain.rate_limits import RATE_LIMITS, SHARED_EGRESS
 from shared.errors.catalogue import CATALOGUE
 from shared.observability.metrics import METRICS
 from shared.observability.spans import SpanName
@@ -190,6 +191,40 @@ def clients_table() -> str:
     )
 
 
+def rate_limits_table() -> str:
+    """Every rate limit: what is counted by whom, and how much of it there is."""
+    return _table(
+        ("Rule", "Counts", "By", "At once", "One more every", "Whole again after"),
+        (
+            (
+                f"`{name.value}`",
+                limit.counts,
+                name.value.rpartition("_by_")[2],
+                str(limit.burst),
+                f"{limit.seconds_each:g} s",
+                f"{limit.full_after_seconds:g} s",
+            )
+            for name, limit in RATE_LIMITS.items()
+        ),
+    )
+
+
+def shared_egress_table() -> str:
+    """Addresses with many people behind them, and how much more they get."""
+    return _table(
+        ("Addresses", "Whose", "Limits", "Source"),
+        (
+            (
+                ", ".join(f"`{network}`" for network in egress.networks),
+                egress.name,
+                f"{egress.factor} times",
+                egress.source,
+            )
+            for egress in SHARED_EGRESS
+        ),
+    )
+
+
 def folders_list() -> str:
     """Every folder with one line on what it is for."""
     lines = dict(FOLDERS_WITHOUT_CODE)
@@ -219,6 +254,8 @@ BLOCKS: Mapping[str, tuple[str, Callable[[], str]]] = {
     "spans": ("docs/metrics.md", spans_list),
     "audit actions": ("docs/audit.md", audit_list),
     "clients": ("docs/clients.md", clients_table),
+    "rate limits": ("docs/limits.md", rate_limits_table),
+    "shared egress": ("docs/limits.md", shared_egress_table),
     "decisions": ("docs/decisions/index.md", decisions_table),
     "folders": ("docs/map.md", folders_list),
 }

@@ -29,12 +29,17 @@ ORIGIN_RESPONSE_SECONDS_MAX = 30.0
 
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "host"})
 
+_OURS = frozenset({"cloudfront-viewer-address", "x-origin-secret"})
+
 
 class EdgeFront:
     """The HTTP server of the one public host."""
 
-    def __init__(self, *, host: str, port: int, mcp_origin: str, oauth_origin: str) -> None:
+    def __init__(
+        self, *, host: str, port: int, mcp_origin: str, oauth_origin: str, origin_secret: str
+    ) -> None:
         self._host, self._port = host, port
+        self._origin_secret = origin_secret
         self._mcp_origin, self._oauth_origin = mcp_origin, oauth_origin
         self._server = HttpServer(self._serve)
         self._client = httpx2.AsyncClient(
@@ -66,11 +71,12 @@ class EdgeFront:
     async def _pass_on(self, connection: HttpConnection, request: RequestHead, body: bytes) -> None:
         origin = self._mcp_origin if _is_mcp(request.target) else self._oauth_origin
         headers = [
-            *_end_to_end(
+            *_from_viewer(
                 (key.decode("latin-1"), value.decode("latin-1")) for key, value in request.headers
             ),
             ("host", ORIGIN_HOST),
-            ("cloudfront-viewer-address", f"{connection.peer}:0"),
+            ("cloudfront-viewer-address", f"{connection.peer}:{connection.peer_port}"),
+            ("x-origin-secret", self._origin_secret),
         ]
         async with self._client.stream(
             request.method, f"{origin}{request.target}", headers=headers, content=body
@@ -90,6 +96,11 @@ def _is_mcp(target: str) -> bool:
 
 def _end_to_end(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP]
+
+
+def _from_viewer(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What a viewer sent, without what the edge says itself: CloudFront puts its own in place."""
+    return [(name, value) for name, value in _end_to_end(headers) if name.lower() not in _OURS]
 
 
 def _at_the_edge(status: int, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -37,6 +37,7 @@ class Surroundings:
     queues: QueueAddresses
     site: RealSite
     log_level: str
+    origin_secret: str = field(repr=False)
     artifacts: Artifacts | None = None
     more_variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -71,6 +72,7 @@ class Surroundings:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
+            "ORIGIN_SECRET": self.origin_secret,
             "PREREGISTERED_CLIENTS": LOCAL_CLIENTS,
             "DRUPAL_BASE_URL": site.base_url,
             "DRUPAL_CLIENT_ID": site.client_id,

@@ -6,6 +6,7 @@ However it ends, it must leave no process behind: every part dies with this proc
 import asyncio
 import contextlib
 import os
+import secrets
 import sys
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -53,6 +54,7 @@ class Stack:
         )
         self._drupal = ChildProcess("drupal", "scripts.fake_drupal", log_file=logs / "drupal.log")
         self._edge: EdgeFront | None = None
+        self._origin_secret = secrets.token_urlsafe(32)
         self.functions: list[FunctionSpec] = []
         self._callers: list[asyncio.Task[None]] = []
         """Schedules and pollers: what invokes functions without anybody asking."""
@@ -98,6 +100,7 @@ class Stack:
             queues=queues,
             site=site,
             log_level=self.options.log_level,
+            origin_secret=self._origin_secret,
             artifacts=self.options.artifacts,
             more_variables=self.options.more_variables,
         )
@@ -112,6 +115,7 @@ class Stack:
                 port=self.addresses.edge_port,
                 mcp_origin=self.addresses.mcp_origin,
                 oauth_origin=self.addresses.oauth_origin,
+                origin_secret=self._origin_secret,
             )
             await self._edge.listen()
 

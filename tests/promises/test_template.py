@@ -66,6 +66,7 @@ PARAMETER_VALUES = {
     "DrupalClientId": "client",
     "SiteName": "Example",
     "DrupalSecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:drupal",
+    "OriginSecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:origin",
     "DrupalScopes": "member",
     "DynamicRegistrationEnabled": "false",
     "PreregisteredClients": "",
@@ -79,6 +80,7 @@ STORED_VALUES = {
     "DATABASE_URL": "host=db.example user=role",
     "DATABASE_URLS": '{"migrate": "host=db.example user=owner"}',
     "DRUPAL_CLIENT_SECRET": "not a secret",
+    "ORIGIN_SECRET": "the-new-one the-former-one",
 }
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
 
@@ -219,6 +221,7 @@ def test_no_secret_is_in_a_variable() -> None:
         given = variables(name)
         for key in {"DATABASE_URL", "DATABASE_URLS", "DRUPAL_CLIENT_SECRET"} & set(given):
             assert resolved(given[key], PARAMETER_VALUES).startswith("secret:")
+    assert resolved(variables("oauth")["ORIGIN_SECRET"], PARAMETER_VALUES).startswith("secret:")
 
 
 def test_each_function_has_a_database_role_of_its_own() -> None:

@@ -63,6 +63,14 @@ _TEXTS: dict[ErrorCode, PageText] = {
         "This sign-in would lead to an unknown address",
         (_RECONNECT, "If you followed a link from somebody else, close this page."),
     ),
+    ErrorCode.TOO_MANY_REQUESTS: PageText(
+        "That was too much at once",
+        (
+            "Wait a minute.",
+            _START_AGAIN,
+            "If you did not do much, others in your network did: it will pass by itself.",
+        ),
+    ),
     ErrorCode.ACCOUNT_SIGN_IN_EXPIRED: PageText(
         "This sign-in is no longer open",
         (
@@ -90,6 +98,14 @@ _UNAVAILABLE = PageText(
 _AT_ACCOUNT_UNAVAILABLE = PageText(
     "This page is not available right now", ("Wait a minute.", _OPEN_AGAIN)
 )
+_AT_ACCOUNT_TOO_MUCH = PageText(
+    "That was too much at once",
+    (
+        "Wait a minute.",
+        _OPEN_AGAIN,
+        "If you did not do much, others in your network did: it will pass by itself.",
+    ),
+)
 _AT_ACCOUNT_FAILED = PageText(
     "Something went wrong", (_OPEN_AGAIN, "If it happens again, tell support.")
 )
@@ -116,6 +132,8 @@ def text_of(error: ServiceError, *, at_account: bool = False) -> PageText:
 
 
 def _at_account(error: ServiceError) -> PageText:
+    if error.code is ErrorCode.TOO_MANY_REQUESTS:
+        return _AT_ACCOUNT_TOO_MUCH
     if error.entry.guidance is Guidance.RETRY_LATER:
         return _AT_ACCOUNT_UNAVAILABLE
     return _AT_ACCOUNT_FAILED if error.code is ErrorCode.INTERNAL_ERROR else _AT_ACCOUNT_OTHER

@@ -32,10 +32,24 @@ class Told:
     statements: list[str]
 
     @property
+    def work(self) -> list[str]:
+        """What was done before the answer."""
+        return [sql for sql in self.statements if not _counts(sql)]
+
+    @property
+    def counting(self) -> list[str]:
+        """What counted the refusal by address and client, after the answer was made."""
+        return [sql for sql in self.statements if _counts(sql)]
+
+    @property
     def seen(self) -> tuple[int, dict[str, Any], dict[str, str]]:
         """Status, body and headers, but for what names the one request."""
         body = {name: text for name, text in self.answer.json().items() if name != "correlation_id"}
         return self.answer.status_code, body, dict(self.answer.headers)
+
+
+def _counts(sql: str) -> bool:
+    return "app.take_from_limit" in sql
 
 
 @dataclass
@@ -98,12 +112,13 @@ def all_alike(told: dict[str, Told], *, ended: int) -> None:
     """One answer for all; one list of statements, but for ``ended`` endings' own event."""
     seen = {name: one.seen for name, one in told.items()}
     assert all(one == seen["unknown"] for one in seen.values()), seen
-    expected = told["unknown"].statements
+    expected = told["unknown"].work
     assert len(expected) > 1
     longer = 0
     for name, one in told.items():
-        assert one.statements[: len(expected)] == expected, name
-        longer += len(one.statements) - len(expected)
+        assert one.work[: len(expected)] == expected, name
+        assert len(one.counting) == 2, name
+        longer += len(one.work) - len(expected)
     assert longer == ended * ENDED_MORE
 
 

@@ -9,6 +9,7 @@ import pytest
 from shared.domain.account_page import VISIT_IDLE_SECONDS_MAX
 from shared.domain.client_documents import DocumentContent
 from shared.domain.identifiers import ClientId, SignInId, UpstreamSubject, UserId, new_id
+from shared.domain.rate_limits import RATE_LIMITS, LimitName
 from shared.domain.sessions import EndCause, RotationDecision, decide_rotation
 from shared.domain.sign_ins import CODE_SECONDS_MAX, SIGN_IN_SECONDS_MAX
 from shared.domain.site_tools import SiteToolList
@@ -22,6 +23,7 @@ from shared.state import (
     client_documents,
     clients,
     grants,
+    rate_limits,
     refresh_attempts,
     sessions,
     sign_ins,
@@ -199,6 +201,12 @@ async def a_person_without_a_grant(database: Database) -> None:
         )
 
 
+async def an_entry_of_a_limit(database: Database) -> None:
+    async with database.transaction() as tx:
+        limit = RATE_LIMITS[LimitName.REGISTER_BY_ADDRESS]
+        assert await rate_limits.take(tx, limit, "198.51.100.7") == 0
+
+
 async def a_call(database: Database) -> None:
     grant_id = await add_grant(database)
     async with database.transaction() as tx:
@@ -224,6 +232,7 @@ class Due:
 
 
 CASES = [
+    Due("rate_limits_full", an_entry_of_a_limit, 60, slack_seconds=30),
     Due("sign_ins_expired", a_sign_in, SIGN_IN_SECONDS_MAX + HOUR),
     Due("account_sign_ins_expired", an_account_sign_in, SIGN_IN_SECONDS_MAX),
     Due("account_visits_over", a_visit, VISIT_IDLE_SECONDS_MAX),

@@ -54,6 +54,7 @@ REFRESHING = [AppRole.MCP_ENDPOINT, AppRole.OAUTH, AppRole.TOKEN_REFRESH, AppRol
 
 REFUSED: dict[AppRole, tuple[LiteralString, ...]] = {
     AppRole.MCP_ENDPOINT: (
+        "SELECT app.take_from_limit(decode(repeat('00', 32), 'hex'), 1, 1)",
         "SELECT token_hash FROM app.access_tokens",
         "SELECT token_hash FROM app.refresh_tokens",
         "SELECT client_id FROM app.sessions",
@@ -76,6 +77,8 @@ REFUSED: dict[AppRole, tuple[LiteralString, ...]] = {
     ),
     AppRole.OAUTH: (
         "SELECT * FROM app.authenticate_call('x')",
+        "SELECT * FROM app.rate_limits",
+        "DELETE FROM app.rate_limits",
         "SELECT * FROM app.usage_events",
         "SELECT * FROM app.tool_catalogue",
         "DELETE FROM app.grants",
