@@ -96,10 +96,10 @@ def has_drifted(client_id: str, fetched: DocumentContent) -> bool:
 
 
 def _pin_of(known: KnownClient) -> DocumentContent:
-    exact = [uri for uri in known.own_redirects if not uri.endswith("/*")]
+    uris = (*known.own_redirects, *known.shared_redirects)
     return DocumentContent(
         client_name=known.registered_names[0],
-        redirect_uris=(*exact, *known.shared_redirects),
+        redirect_uris=tuple(uri for uri in uris if not uri.endswith("/*")),
     )
 
 

@@ -115,9 +115,14 @@ KNOWN_CLIENTS: Final[tuple[KnownClient, ...]] = (
         source="https://developers.openai.com/codex/mcp",
         document_ids=("https://chatgpt.com/oauth/codex/client.json",),
         registered_names=("Codex",),
-        shared_redirects=("http://127.0.0.1/callback", "http://127.0.0.1/callback/*"),
+        shared_redirects=(
+            "http://127.0.0.1/callback",
+            "http://localhost/callback",
+            "http://127.0.0.1/callback/*",
+        ),
         quirks=(
             "registers anew at every sign-in, with another loopback port and path",
+            "by its document it returns to the plain path",
             "refreshes without resource",
         ),
     ),

@@ -2,6 +2,9 @@
 
 A transcript is data: requests with placeholders in braces, and what must be in each answer. What an
 answer brings (ids, codes, tokens) is kept under a name and put into the requests that follow.
+
+A client with a document sends the same but for two things: it does not register, for its id is the
+document's address, and it returns to an address of the document.
 """
 
 import re
@@ -17,6 +20,7 @@ from shared.domain import pkce
 from tests.journeys.world import World
 
 FOLDER: Final = Path(__file__).parent / "transcripts"
+DOCUMENTS: Final = Path(__file__).parent / "documents"
 VERIFIER: Final = "v" * 64
 STATE: Final = "state-of-the-client"
 ANYTHING: Final = "*"
@@ -74,6 +78,49 @@ class Transcript(_Part):
 def transcript_of(client: str) -> Transcript:
     """The transcript of a client."""
     return Transcript.model_validate_json((FOLDER / f"{client}.json").read_text("utf-8"))
+
+
+class PublishedDocument(_Part):
+    """A client's document as its vendor publishes it, and where the client returns to with it."""
+
+    client: str
+    returns_to: str
+    document: dict[str, Any]
+
+    @property
+    def client_id(self) -> str:
+        """The address of the document."""
+        return str(self.document["client_id"])
+
+
+def published_documents() -> list[PublishedDocument]:
+    """The documents of all clients that have one."""
+    texts = (path.read_text("utf-8") for path in sorted(DOCUMENTS.iterdir()))
+    return [PublishedDocument.model_validate_json(text) for text in texts]
+
+
+def by_document(transcript: Transcript, published: PublishedDocument) -> Transcript:
+    """What the client sends when it does not register but names its document."""
+    (signing_in,) = (step.sign_in for step in transcript.steps if step.sign_in)
+    text = transcript.model_dump_json(by_alias=True)
+    moved = Transcript.model_validate_json(
+        text.replace(signing_in.redirect_uri, published.returns_to).replace(
+            "{client_id}", published.client_id
+        )
+    )
+    steps = [step for step in moved.steps if not _registers(step)]
+    assert len(steps) == len(moved.steps) - 1
+    for step in steps:
+        if step.answer is not None and "authorization_endpoint" in step.answer.keep:
+            step.answer.members.update(
+                client_id_metadata_document_supported=True,
+                authorization_response_iss_parameter_supported=True,
+            )
+    return Transcript(client=transcript.client, steps=steps)
+
+
+def _registers(step: Step) -> bool:
+    return step.request is not None and step.request.url == "{registration_endpoint}"
 
 
 async def replay(transcript: Transcript, world: World) -> None:

@@ -24,6 +24,7 @@ from shared.domain.client_documents import (
     pinned_document,
 )
 from shared.domain.document_ids import DocumentId
+from shared.domain.known_clients import KNOWN_CLIENTS
 from tests.integration.oauth.driver import ISSUER, WEB_REDIRECT, Driver
 from tests.support.clock import DatabaseClock
 from tests.support.scripted_site import ScriptedSite, http, scripted_site
@@ -236,16 +237,20 @@ async def test_a_host_is_asked_so_often_a_minute_and_no_oftener(
         assert len(host.requests) == HOST_FETCHES_PER_MINUTE_MAX + 1
 
 
-async def test_a_pinned_client_signs_in_though_its_host_is_away(
+async def test_every_pinned_client_signs_in_though_its_host_is_away(
     driver: Driver, database_admin: psycopg.Connection[Any]
 ) -> None:
-    driver.client_id, driver.redirect_uri = CLAUDE, CLAUDE_REDIRECT
+    pinned = [address for known in KNOWN_CLIENTS for address in known.document_ids]
+    for driver.client_id in pinned:
+        document = pinned_document(driver.client_id)
+        assert document is not None
+        for driver.redirect_uri in document.redirect_uris:
+            tokens = await driver.tokens()
+            refreshed = await driver.refresh(tokens["refresh_token"])
+            assert refreshed.status_code == 200, refreshed.text
 
-    tokens = await driver.tokens()
-
-    assert tokens["access_token"]
     assert audited(database_admin, "client_document:failed") == [
-        {"fault": "not_resolved", "used": "pinned"}
+        {"fault": "not_resolved", "used": "pinned"} for _ in pinned
     ]
 
 
