@@ -121,6 +121,10 @@ class OriginSettings(_Group):
     dynamic_registration_enabled: bool = Field(
         default=True, description="Whether clients may register themselves; metadata says so."
     )
+    site_tools_enabled: bool = Field(
+        default=True,
+        description="Whether the site's own tools are offered, and people asked to allow them.",
+    )
 
     @model_validator(mode="after")
     def _secure_origins(self) -> Self:

@@ -28,6 +28,7 @@ from shared.discovery.documents import (
     REVOKE_PATH,
     TOKEN_PATH,
 )
+from shared.domain.scopes import SCOPES_OFFERED
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
 from shared.observability.request_context import correlation_id
@@ -53,9 +54,16 @@ class McpEndpoint:
     """The app."""
 
     def __init__(
-        self, parts: ExchangeParts, *, issuer_url: str, mcp_url: str, registration: bool = True
+        self,
+        parts: ExchangeParts,
+        *,
+        issuer_url: str,
+        mcp_url: str,
+        registration: bool = True,
+        scopes_offered: tuple[str, ...] = SCOPES_OFFERED,
     ) -> None:
         self._registration = registration
+        self._scopes_offered = scopes_offered
         self._parts = parts
         self._issuer_url = issuer_url
         self._mcp_url = mcp_url
@@ -92,6 +100,7 @@ class McpEndpoint:
             mcp_url=self._mcp_url,
             correlation_id=correlation_id(),
             registration=self._registration,
+            scopes=self._scopes_offered,
         )
         if document is not None:
             return Answer(status=document.status, headers=document.headers, body=document.body)

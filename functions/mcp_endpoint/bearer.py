@@ -4,11 +4,13 @@ Never turns an outage into a 401: a client would throw its tokens away for nothi
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 from functions.mcp_endpoint.answers import Answer, Scope, header_values, message_error
 from shared.domain.grants import AuthenticatedCall
+from shared.domain.scopes import SCOPES_OFFERED
 from shared.domain.tokens import TokenHash, TokenKind, has_shape, hash_token
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
@@ -58,9 +60,16 @@ class InsufficientScopeError(ServiceError):
 class BearerCheck:
     """Turns the Authorization header into an authenticated call."""
 
-    def __init__(self, *, find_call: FindCall, resource: str) -> None:
+    def __init__(
+        self,
+        *,
+        find_call: FindCall,
+        resource: str,
+        scopes_offered: tuple[str, ...] = SCOPES_OFFERED,
+    ) -> None:
         self._find_call = find_call
         self._resource = resource
+        self._scopes_offered = scopes_offered
 
     async def authenticate(self, scope: Scope) -> AuthenticatedCall:
         """Authenticate a request (RFC 6750 section 2.1).
@@ -90,7 +99,9 @@ class BearerCheck:
             raise AudienceMismatchError
         if record.call is None:
             raise AccessWithdrawnError({"reason": "no pair"})
-        return record.call
+        # What is no longer offered counts no more, whoever was given it before.
+        scopes = tuple(scope for scope in record.call.scopes if scope in self._scopes_offered)
+        return replace(record.call, scopes=scopes)
 
 
 def _sent_token(scope: Scope) -> str:

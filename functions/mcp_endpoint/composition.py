@@ -23,7 +23,7 @@ from functions.mcp_endpoint.prompts import build_prompts
 from functions.mcp_endpoint.resources import Resources
 from functions.mcp_endpoint.site_catalogue import SiteCatalogue
 from functions.mcp_endpoint.tool_calls import ToolCalls
-from functions.mcp_endpoint.toolbox import Toolbox
+from functions.mcp_endpoint.toolbox import NoSiteTools, Toolbox
 from functions.mcp_endpoint.tools.catalogue import ToolCatalogue, build_catalogue
 from functions.mcp_endpoint.tools.content_tools import ContentTools
 from functions.mcp_endpoint.tools.site_listing import ListingRules
@@ -39,7 +39,7 @@ from shared.assembly import (
     site_of,
 )
 from shared.domain.identifiers import GrantId, SessionId, UserId
-from shared.domain.scopes import SCOPES_OFFERED
+from shared.domain.scopes import offered_scopes
 from shared.domain.site_tools import SiteToolList
 from shared.domain.tokens import TokenHash
 from shared.errors.base import ServiceError
@@ -105,11 +105,14 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         timeout_seconds=settings.drupal_rpc_timeout_seconds,
     )
     content = _content_tools(settings, requests, rpc)
-    own = build_catalogue(content)
+    offered = offered_scopes(site_tools=settings.site_tools_enabled)
+    own = build_catalogue(content, scopes_offered=offered)
     tools = DrupalTools(rpc)
     site_catalogue = _site_catalogue(settings, own, tools, caller=caller, database=opened.database)
     toolbox = Toolbox(
-        own, site_catalogue, SiteToolRunner(requests, tools, base_url=settings.drupal_base_url)
+        own,
+        site_catalogue if settings.site_tools_enabled else NoSiteTools(),
+        SiteToolRunner(requests, tools, base_url=settings.drupal_base_url),
     )
     links = AccountLinks(
         issuer=settings.issuer_url,
@@ -128,6 +131,7 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         issuer_url=settings.issuer_url,
         mcp_url=settings.mcp_url,
         registration=settings.dynamic_registration_enabled,
+        scopes_offered=offered,
     )
     return Parts(
         app=app,
@@ -213,10 +217,11 @@ class ToolListsTable:
 def _exchange_parts(
     settings: McpEndpointFunctionSettings, offer: Offer, table: CallsTable, links: AccountLinks
 ) -> ExchangeParts:
+    offered = offered_scopes(site_tools=settings.site_tools_enabled)
     return ExchangeParts(
         body_bytes_max=settings.request_body_bytes_max,
-        bearer=BearerCheck(find_call=table.find, resource=settings.mcp_url),
-        challenges=Challenges(resource=settings.mcp_url, scopes_offered=SCOPES_OFFERED),
+        bearer=BearerCheck(find_call=table.find, resource=settings.mcp_url, scopes_offered=offered),
+        challenges=Challenges(resource=settings.mcp_url, scopes_offered=offered),
         permissions=Permissions(offer.toolbox, offer.resources, offer.prompts),
         protocol=McpProtocol(
             build_server(offer, release=settings.release, site_name=settings.site_name),

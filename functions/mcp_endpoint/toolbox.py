@@ -37,6 +37,25 @@ class SiteToolLists(Protocol):
         ...
 
 
+class NoSiteTools:
+    """In place of the lists, where the site's own tools are not offered."""
+
+    async def tools(self, _call: AuthenticatedCall) -> tuple[SiteTool, ...]:
+        """None."""
+        return ()
+
+    async def find(self, _name: str, _call: AuthenticatedCall) -> SiteTool | None:
+        """Never found."""
+        return None
+
+    async def find_listed(self, _name: str, _call: AuthenticatedCall) -> SiteTool | None:
+        """Never found."""
+        return None
+
+    def doubt(self, _call: AuthenticatedCall) -> None:
+        """There is nothing to be wrong."""
+
+
 class Toolbox:
     """Our tools and the site's, as one."""
 

@@ -40,7 +40,9 @@ def client_id_of(parameters: Parameters) -> ClientId:
     return ClientId(client_id)
 
 
-def validate(parameters: Parameters, client: Client, *, mcp_url: str) -> AuthorizationRequest:
+def validate(
+    parameters: Parameters, client: Client, *, mcp_url: str, scopes_offered: tuple[str, ...]
+) -> AuthorizationRequest:
     """Check everything a client may send.
 
     ``prompt``, ``nonce``, unknown scopes and unknown parameters are accepted and mean nothing
@@ -57,7 +59,9 @@ def validate(parameters: Parameters, client: Client, *, mcp_url: str) -> Authori
         raise InvalidRedirectUriError("redirect_uri")
     client_state = _echoable_state(parameters)
     try:
-        return _request(parameters, client, redirect_uri, mcp_url=mcp_url)
+        return _request(
+            parameters, client, redirect_uri, mcp_url=mcp_url, scopes_offered=scopes_offered
+        )
     except RefusalError as refusal:
         raise ReturnedToClientError(
             refusal, redirect_uri=redirect_uri, client_state=client_state
@@ -88,7 +92,12 @@ def asked_scopes(parameters: Parameters) -> list[str]:
 
 
 def _request(
-    parameters: Parameters, client: Client, redirect_uri: str, *, mcp_url: str
+    parameters: Parameters,
+    client: Client,
+    redirect_uri: str,
+    *,
+    mcp_url: str,
+    scopes_offered: tuple[str, ...],
 ) -> AuthorizationRequest:
     parameters.refuse_repeated()
     client_state = parameters.get("state")
@@ -102,7 +111,7 @@ def _request(
         client_id=client.client_id,
         redirect_uri=redirect_uri,
         client_state=client_state,
-        scopes=granted_scopes(asked_scopes(parameters)),
+        scopes=granted_scopes(asked_scopes(parameters), scopes_offered),
         resource=bound_resource(parameters.all(RESOURCE), mcp_url=mcp_url),
         code_challenge=_code_challenge(parameters),
     )

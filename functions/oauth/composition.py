@@ -15,6 +15,7 @@ from functions.oauth.flows.ride_out import RIDE_OUT_SECONDS_MAX
 from functions.oauth.pages.render import Pages
 from shared.assembly import OpenedAdapters, limits_of, opened_adapters, site_of
 from shared.domain.account_page import ACCOUNT_PATH
+from shared.domain.scopes import offered_scopes
 from shared.settings import OAuthFunctionSettings, Stage
 from shared.upstream.drupal_oauth import DrupalOAuth
 
@@ -39,6 +40,7 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
     dependencies = Dependencies(
         issuer=settings.issuer_url,
         mcp_url=settings.mcp_url,
+        scopes_offered=offered_scopes(site_tools=settings.site_tools_enabled),
         site=settings.drupal_base_url,
         database=opened.database,
         vault=opened.vault,

@@ -57,6 +57,7 @@ class Dependencies:
 
     issuer: str
     mcp_url: str
+    scopes_offered: tuple[str, ...]
     site: str
     database: Database
     vault: PairVault

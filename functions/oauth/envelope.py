@@ -89,6 +89,7 @@ class Envelope:
             mcp_url=self._dependencies.mcp_url,
             correlation_id=correlation_id(),
             registration=self._dependencies.dynamic_registration_enabled,
+            scopes=self._dependencies.scopes_offered,
         )
         if found is not None:
             return Response(found.body, status_code=found.status, headers=found.headers)

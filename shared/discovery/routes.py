@@ -4,10 +4,12 @@ Nothing here waits for anything: discovery must work while database, keys and Dr
 """
 
 import json
+from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from shared.discovery import documents
+from shared.domain.scopes import SCOPES_OFFERED
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
 from shared.errors.translation import as_oauth_error
@@ -56,11 +58,13 @@ def find(
     mcp_url: str,
     correlation_id: str = "none",
     registration: bool = True,
+    scopes: Sequence[str] = SCOPES_OFFERED,
 ) -> DiscoveryAnswer | None:
     """The answer to a request for ``path``; None where the path is no well-known one.
 
     Unknown well-known paths are answered too, with a JSON 404: clients try the next path on 4xx
-    and give up on anything else. ``registration`` says whether clients may register themselves.
+    and give up on anything else. ``registration`` says whether clients may register themselves,
+    ``scopes`` what they can ask for.
     """
     if _ANYWHERE not in path:
         return None
@@ -70,7 +74,9 @@ def find(
         error: ServiceError = _MethodNotAllowedError()
         body = as_oauth_error(error, correlation_id=correlation_id)
         return _answer(405, body, method, {"allow": _METHODS, "cache-control": "no-store"})
-    document = _document(path, issuer=issuer, mcp_url=mcp_url, registration=registration)
+    document = _document(
+        path, issuer=issuer, mcp_url=mcp_url, registration=registration, scopes=scopes
+    )
     if document is None:
         error = _NotFoundError()
         return _answer(404, as_oauth_error(error, correlation_id=correlation_id), method)
@@ -78,7 +84,7 @@ def find(
 
 
 def _document(
-    path: str, *, issuer: str, mcp_url: str, registration: bool
+    path: str, *, issuer: str, mcp_url: str, registration: bool, scopes: Sequence[str]
 ) -> documents.JsonObject | None:
     """The document at ``path``.
 
@@ -87,9 +93,9 @@ def _document(
     """
     resource_path, issuer_path = urlsplit(mcp_url).path, urlsplit(issuer).path
     if path in {_PROTECTED_RESOURCE, f"{_PROTECTED_RESOURCE}{resource_path}"}:
-        return documents.protected_resource(mcp_url, issuer)
+        return documents.protected_resource(mcp_url, issuer, scopes)
     if path == f"{_PROTECTED_RESOURCE}{resource_path}/":
-        return documents.protected_resource(mcp_url, issuer, resource=f"{mcp_url}/")
+        return documents.protected_resource(mcp_url, issuer, scopes, resource=f"{mcp_url}/")
     server_paths = {
         f"{_AUTHORIZATION_SERVER}{issuer_path}",
         f"{_OPENID}{issuer_path}",
@@ -97,7 +103,7 @@ def _document(
     }
     if path not in server_paths:
         return None
-    return documents.authorization_server(issuer, registration=registration)
+    return documents.authorization_server(issuer, scopes, registration=registration)
 
 
 def _answer(

@@ -23,12 +23,22 @@ SCOPE_TEXTS: dict[Scope, str] = {
 SCOPES_OFFERED: tuple[str, ...] = tuple(scope.value for scope in Scope)
 
 
-def granted_scopes(requested: Iterable[str]) -> tuple[str, ...]:
-    """The scopes to grant: what was asked and is known, or everything when nothing known was.
+def offered_scopes(*, site_tools: bool) -> tuple[str, ...]:
+    """What people are asked for: one scope for each tool of ours, one for those of the site.
+
+    Where the site has no tools, nobody is asked to allow their use.
+    """
+    return tuple(scope for scope in SCOPES_OFFERED if site_tools or scope != Scope.SITE_TOOLS)
+
+
+def granted_scopes(
+    requested: Iterable[str], offered: tuple[str, ...] = SCOPES_OFFERED
+) -> tuple[str, ...]:
+    """The scopes to grant: what was asked and is offered, or everything when nothing offered was.
 
     Unknown scopes are dropped, not refused: several clients always ask for ``openid email
     profile`` or ``offline_access``, which mean nothing here.
     """
     asked = set(requested)
-    known = tuple(scope for scope in SCOPES_OFFERED if scope in asked)
-    return known or SCOPES_OFFERED
+    known = tuple(scope for scope in offered if scope in asked)
+    return known or offered

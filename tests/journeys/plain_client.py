@@ -105,7 +105,7 @@ class PlainClient:
         registration = OAuthClientInformationFull(
             client_id=self.client_id,
             redirect_uris=[AnyUrl(REDIRECT_URI)],
-            token_endpoint_auth_method="none",  # noqa: S106 - the OAuth word for a public client
+            token_endpoint_auth_method="none",
             issuer=self.endpoints.issuer,
         )
         return ClientMemory(tokens=OAuthToken.model_validate(tokens), registration=registration)

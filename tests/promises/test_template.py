@@ -69,6 +69,7 @@ PARAMETER_VALUES = {
     "OriginSecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:origin",
     "DrupalScopes": "member",
     "DynamicRegistrationEnabled": "false",
+    "SiteToolsEnabled": "false",
     "PreregisteredClients": "",
     "RefreshQueue": "https://sqs.eu-central-1.amazonaws.com/1/refresh",
     "WatchdogQueue": "https://sqs.eu-central-1.amazonaws.com/1/watchdog",

@@ -47,8 +47,14 @@ class StatusOutput(ToolOutput):
 class AccountTools:
     """The tool over what the bearer check has read."""
 
-    def __init__(self, *, names_for: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        *,
+        names_for: Callable[[tuple[str, ...]], tuple[str, ...]],
+        scopes_offered: tuple[str, ...] = SCOPES_OFFERED,
+    ) -> None:
         self._names_for = names_for
+        self._scopes_offered = scopes_offered
 
     async def status(self, call: AuthenticatedCall, _arguments: StatusArguments) -> ToolResult:
         """Describe the account."""
@@ -60,15 +66,14 @@ class AccountTools:
             tools=list(self._names_for(call.scopes)),
             session_expires_at=call.session_expires_at,
             site_connection="suspended" if suspended else "ready",
-            what_to_do=_what_to_do(call, suspended=suspended),
+            what_to_do=self._what_to_do(call, suspended=suspended),
         )
         return ToolResult(text=_text(output), structured=output)
 
-
-def _what_to_do(call: AuthenticatedCall, *, suspended: bool) -> str:
-    if suspended:
-        return _SUSPENDED
-    return _READY if set(SCOPES_OFFERED) <= set(call.scopes) else _MORE_SCOPES
+    def _what_to_do(self, call: AuthenticatedCall, *, suspended: bool) -> str:
+        if suspended:
+            return _SUSPENDED
+        return _READY if set(self._scopes_offered) <= set(call.scopes) else _MORE_SCOPES
 
 
 def _text(output: StatusOutput) -> str:

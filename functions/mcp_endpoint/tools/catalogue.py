@@ -54,12 +54,15 @@ class ToolCatalogue:
         return {name: _as_tool(definition) for name, definition in self._definitions.items()}
 
 
-def build_catalogue(content: ContentTools) -> ToolCatalogue:
+def build_catalogue(
+    content: ContentTools, *, scopes_offered: tuple[str, ...] = SCOPES_OFFERED
+) -> ToolCatalogue:
     """The list: a new tool gets one line here."""
 
     def names_for(scopes: Iterable[str]) -> tuple[str, ...]:
         return catalogue.names_for(scopes)
 
+    account = AccountTools(names_for=names_for, scopes_offered=scopes_offered)
     connector = ConnectorTools(content)
     catalogue = ToolCatalogue(
         (
@@ -67,7 +70,7 @@ def build_catalogue(content: ContentTools) -> ToolCatalogue:
             content_tools.read_definition(content),
             connector_tools.connector_search_definition(connector),
             connector_tools.connector_fetch_definition(connector),
-            account_tools.status_definition(AccountTools(names_for=names_for)),
+            account_tools.status_definition(account),
         )
     )
     return catalogue

@@ -75,7 +75,10 @@ async def begin(
         browser_hash = hash_token(browser)
         try:
             request = authorization_request.validate(
-                parameters, client, mcp_url=dependencies.mcp_url
+                parameters,
+                client,
+                mcp_url=dependencies.mcp_url,
+                scopes_offered=dependencies.scopes_offered,
             )
         except ReturnedToClientError as refused:
             raise await _held_unless_trusted(tx, client, refused, browser_hash) from None

@@ -245,7 +245,9 @@ async def a_lambda_stack(
 
 
 @asynccontextmanager
-async def a_stack(database_url: str, kms_key_id: str, *, dialect: int = 6) -> AsyncIterator[Stack]:
+async def a_stack(
+    database_url: str, kms_key_id: str, *, dialect: int = 6, **variables: str
+) -> AsyncIterator[Stack]:
     """The composed function, served on loopback over real parts."""
     database = Database(database_url, connections_max=2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -254,6 +256,7 @@ async def a_stack(database_url: str, kms_key_id: str, *, dialect: int = 6) -> As
             environment = environment_of(
                 site, url=url, database_url=database_url, kms_key_id=kms_key_id
             )
+            environment |= {name.upper(): value for name, value in variables.items()}
             parts = compose(McpEndpointFunctionSettings.from_environment(environment))
             async with serving(parts.app, listener):
                 yield Stack(

@@ -298,6 +298,30 @@ async def test_without_the_permission_the_sites_tools_are_neither_listed_nor_cal
     assert asked == 1
 
 
+async def test_where_they_are_not_offered_the_sites_tools_are_unknown_also_to_old_sessions(
+    database_url: str, kms_key_id: str
+) -> None:
+    async with a_stack(database_url, kms_key_id) as stack:
+        maya = await stack.sign_in("maya")
+        async with stack.client(maya) as client:
+            assert "user_me" in _names(await client.list_tools())
+    async with a_stack(database_url, kms_key_id, site_tools_enabled="false") as stack:
+        maya = await stack.sign_in("maya")
+        async with stack.client(maya) as client:
+            listed = _names(await client.list_tools())
+            status = await client.call_tool("account_status", {})
+        unknown = await stack.post(tool_call("user_me"), maya.token)
+        challenged = await stack.post(tool_call("user_me"), "none")
+        asked = _listings(stack)
+
+    assert listed == OWN
+    assert status.structured_content["scopes"] == ["tutorial:search", "tutorial:read"]
+    assert status.structured_content["what_to_do"].startswith("Nothing")
+    assert unknown.json()["error"]["data"]["code"] == "tool_unknown"
+    assert challenged.json()["error"]["data"]["scope"] == "tutorial:search tutorial:read"
+    assert asked == 0
+
+
 async def test_a_grant_that_the_site_took_back_is_a_401_for_a_listing_too(
     database_url: str, kms_key_id: str, clock: DatabaseClock
 ) -> None:

@@ -14,6 +14,7 @@ from functions.oauth.client_documents.fetcher import DocumentFetcher
 from functions.oauth.dependencies import Dependencies, Lifetimes
 from functions.oauth.flows.document_client import DocumentClients
 from functions.oauth.pages.render import Pages
+from shared.domain.scopes import SCOPES_OFFERED
 from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
 from shared.state.roles import AppRole, ensure_roles
@@ -76,6 +77,7 @@ async def loopback_only(host: str, port: int) -> Sequence[str]:
 def dependencies(database: Database, vault: TokenVault, upstream: UpstreamStub) -> Dependencies:
     """Everything plugged together, with short lives where tests wait for their end."""
     return Dependencies(
+        scopes_offered=SCOPES_OFFERED,
         issuer=ISSUER,
         mcp_url=MCP_URL,
         site=SITE,

@@ -1,8 +1,15 @@
 """What the application answers around its flows: documents, preflights, unknown paths, health."""
 
+from dataclasses import replace
+
+import httpx2
 import pytest
 
+from functions.oauth.app import create_app
+from functions.oauth.dependencies import Dependencies
+from shared.domain.scopes import SCOPE_TEXTS, Scope, offered_scopes
 from tests.integration.oauth.driver import ISSUER, Driver
+from tests.integration.oauth.upstream_stub import UpstreamStub
 
 
 @pytest.mark.parametrize("path", ["/token", "/register", "/revoke"])
@@ -44,6 +51,23 @@ async def test_documents_need_no_dependency(
     assert answer.json()["issuer"] == ISSUER
     assert answer.headers["cache-control"] == "public, max-age=300"
     assert answer.headers["strict-transport-security"]
+
+
+async def test_where_the_site_has_no_tools_nobody_is_asked_to_allow_them(
+    dependencies: Dependencies, upstream: UpstreamStub
+) -> None:
+    offered = offered_scopes(site_tools=False)
+    app = create_app(replace(dependencies, scopes_offered=offered))
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url=ISSUER) as http:
+        driver = Driver(http=http, upstream=upstream)
+        await driver.register()
+        document = await http.get("/.well-known/oauth-authorization-server")
+        page = await driver.authorize(scope="site:tools tutorial:search openid")
+
+    assert document.json()["scopes_supported"] == list(offered)
+    assert SCOPE_TEXTS[Scope.SEARCH] in page.text
+    assert SCOPE_TEXTS[Scope.SITE_TOOLS] not in page.text
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,13 @@
 import pytest
 
 from shared.domain import resources
-from shared.domain.scopes import SCOPE_TEXTS, SCOPES_OFFERED, Scope, granted_scopes
+from shared.domain.scopes import (
+    SCOPE_TEXTS,
+    SCOPES_OFFERED,
+    Scope,
+    granted_scopes,
+    offered_scopes,
+)
 
 CANONICAL = "https://mcp.example/mcp"
 
@@ -40,6 +46,15 @@ def test_unknown_scopes_are_dropped() -> None:
 def test_nothing_known_asked_means_everything_offered() -> None:
     assert granted_scopes([]) == SCOPES_OFFERED
     assert granted_scopes(["openid", "email", "profile"]) == SCOPES_OFFERED
+
+
+def test_nobody_is_asked_to_allow_tools_that_the_site_does_not_have() -> None:
+    offered = offered_scopes(site_tools=False)
+
+    assert offered == (Scope.SEARCH, Scope.READ)
+    assert granted_scopes([], offered) == offered
+    assert granted_scopes([Scope.SITE_TOOLS, Scope.READ], offered) == (Scope.READ,)
+    assert offered_scopes(site_tools=True) == SCOPES_OFFERED
 
 
 def test_every_scope_has_words_for_the_consent_page() -> None:
