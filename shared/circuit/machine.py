@@ -19,10 +19,12 @@ from shared.circuit.rules import (
     CircuitRules,
 )
 from shared.circuit.window import Counts, Window
-from shared.domain.circuits import FORCED_STATES, CircuitState, FleetCircuit
+from shared.domain.circuits import FORCED_STATES, CircuitState
 
 FORCED_RETRY_SECONDS: Final = 60.0
 """What callers are told while an operator keeps a circuit open."""
+HALF_OPEN_RETRY_SECONDS: Final = 2.0
+"""And while a probe is out, which may come back any moment."""
 DOUBLINGS_MAX: Final = 8
 
 
@@ -43,6 +45,8 @@ class Circuit:
     """While half-open: when a probe that is silent counts as dead."""
     fleet_version: int = 0
     """Of the newest word of the fleet that this circuit has followed."""
+    awaited_version: int = 0
+    """Older words than this are not heard: our own probe has changed the fleet since."""
     follows_fleet: bool = False
     """Whether the fleet has opened it, or is known to have opened as well."""
 
@@ -85,11 +89,10 @@ def admit(circuit: Circuit, now: float, *, draw: float) -> tuple[Circuit, Ticket
         return circuit, _refused(circuit, FORCED_RETRY_SECONDS)
     if circuit.state is CircuitState.CLOSED:
         return _admit_closed(circuit, now, draw)
-    waits_until = circuit.open_until
-    if circuit.state is CircuitState.HALF_OPEN:
-        waits_until = circuit.probe_until
-    if now < waits_until:
-        return circuit, _refused(circuit, waits_until - now)
+    if circuit.state is CircuitState.HALF_OPEN and now < circuit.probe_until:
+        return circuit, _refused(circuit, HALF_OPEN_RETRY_SECONDS)
+    if circuit.state is CircuitState.OPEN and now < circuit.open_until:
+        return circuit, _refused(circuit, circuit.open_until - now)
     probing = replace(
         circuit,
         state=CircuitState.HALF_OPEN,
@@ -124,9 +127,13 @@ def observe(circuit: Circuit, ticket: Ticket, seen: Counts, now: float, *, draw:
         return _opened(counted, now, draw) if _has_had_enough(counted, now) else counted
     if not ticket.is_probe:
         return circuit
+    if not (seen.calls or seen.failures):
+        return circuit
+    if circuit.follows_fleet:
+        circuit = replace(circuit, awaited_version=circuit.fleet_version + 1)
     if seen.failures or seen.slow:
         return _opened(circuit, now, draw)
-    return _recovering(circuit, since=now) if seen.calls else circuit
+    return recovering(circuit, since=now)
 
 
 def give_up_probe(circuit: Circuit, ticket: Ticket, now: float, *, wait_seconds: float) -> Circuit:
@@ -139,75 +146,6 @@ def give_up_probe(circuit: Circuit, ticket: Ticket, now: float, *, wait_seconds:
         epoch=circuit.epoch + 1,
         open_until=now + min(wait_seconds, OPEN_SECONDS_MAX),
     )
-
-
-def follow(circuit: Circuit, fleet: FleetCircuit | None, now: float) -> Circuit:
-    """The circuit after the fleet's word on it; None says that nothing is wrong with it.
-
-    An operator's word holds always. Otherwise a newer version counts for more than what was seen
-    here, and a probe of our own is waited for: it is the fleet's.
-    """
-    if fleet is None:
-        return _follow_silence(circuit, now)
-    if fleet.state in FORCED_STATES:
-        return _forced(circuit, fleet)
-    if fleet.version < circuit.fleet_version or circuit.state is CircuitState.HALF_OPEN:
-        return circuit
-    if fleet.state is CircuitState.OPEN:
-        return _follow_open(circuit, fleet, now)
-    if fleet.version > circuit.fleet_version or circuit.state in FORCED_STATES:
-        return _follow_closed(circuit, fleet, now)
-    return circuit
-
-
-def _follow_silence(circuit: Circuit, now: float) -> Circuit:
-    """Closed for long, as far as the fleet knows; what was opened here alone stays open."""
-    if circuit.state is CircuitState.FORCED_OPEN:
-        return _recovering(circuit, since=now)
-    if circuit.state is CircuitState.DISABLED:
-        return _recovering(circuit, since=now - RAMP_SECONDS)
-    if circuit.state is CircuitState.OPEN and circuit.follows_fleet:
-        return _recovering(circuit, since=now - RAMP_SECONDS)
-    return circuit
-
-
-def _forced(circuit: Circuit, fleet: FleetCircuit) -> Circuit:
-    if circuit.state is fleet.state:
-        return replace(circuit, fleet_version=fleet.version)
-    return replace(
-        circuit,
-        state=fleet.state,
-        epoch=circuit.epoch + 1,
-        recovering_since=None,
-        openings=0,
-        fleet_version=fleet.version,
-        follows_fleet=True,
-    )
-
-
-def _follow_open(circuit: Circuit, fleet: FleetCircuit, now: float) -> Circuit:
-    moved = circuit.state is not CircuitState.OPEN
-    return replace(
-        circuit,
-        state=CircuitState.OPEN,
-        epoch=circuit.epoch + moved,
-        open_until=now + min(fleet.open_for_seconds, OPEN_SECONDS_MAX),
-        openings=fleet.openings,
-        recovering_since=None,
-        fleet_version=fleet.version,
-        follows_fleet=True,
-    )
-
-
-def _follow_closed(circuit: Circuit, fleet: FleetCircuit, now: float) -> Circuit:
-    age_seconds = fleet.recovering_for_seconds
-    since = now - (RAMP_SECONDS if age_seconds is None else age_seconds)
-    if circuit.state is CircuitState.CLOSED:
-        # A new environment, or one that has seen nothing: it must not rush in while others ramp.
-        since_or_none = since if now - since < RAMP_SECONDS else None
-        return replace(circuit, recovering_since=since_or_none, fleet_version=fleet.version)
-    recovering = _recovering(circuit, since=since)
-    return replace(recovering, openings=fleet.openings, fleet_version=fleet.version)
 
 
 def _has_had_enough(circuit: Circuit, now: float) -> bool:
@@ -228,7 +166,7 @@ def _opened(circuit: Circuit, now: float, draw: float) -> Circuit:
         open_until=now + open_seconds(circuit.rules, circuit.openings, draw=draw),
         openings=circuit.openings + 1,
         recovering_since=None,
-        follows_fleet=False,
+        follows_fleet=circuit.follows_fleet and circuit.state is CircuitState.HALF_OPEN,
     )
 
 
@@ -238,7 +176,8 @@ def open_seconds(rules: CircuitRules, openings: int, *, draw: float) -> float:
     return float(min(OPEN_SECONDS_MAX, doubled * (1 + JITTER_SHARE * (2 * draw - 1))))
 
 
-def _recovering(circuit: Circuit, *, since: float) -> Circuit:
+def recovering(circuit: Circuit, *, since: float) -> Circuit:
+    """Closed again, letting in a growing share of calls from ``since`` on."""
     return replace(
         circuit,
         state=CircuitState.CLOSED,

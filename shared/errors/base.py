@@ -37,6 +37,11 @@ class ServiceError(Exception):
         return CATALOGUE[self.code]
 
     @property
+    def asked_wait_seconds(self) -> int | None:
+        """The wait that was asked for in this very case; None where only the catalogue has one."""
+        return self._retry_after_seconds
+
+    @property
     def retry_after_seconds(self) -> int | None:
         """Seconds until trying again makes sense; None where it never does."""
         return self._retry_after_seconds or self.entry.retry_after_seconds

@@ -73,6 +73,11 @@ class MetricName(StrEnum):
     UPSTREAM_REVOCATIONS = "UpstreamRevocations"
     REVOCATIONS_PENDING = "RevocationsPending"
     ERASURES = "Erasures"
+    CIRCUIT_TRANSITIONS = "CircuitTransitions"
+    CIRCUIT_REFUSALS = "CircuitRefusals"
+    CIRCUIT_PROBES = "CircuitProbes"
+    CIRCUIT_SLOW_CALLS = "CircuitSlowCalls"
+    UPSTREAM_RETRIES = "UpstreamRetries"
 
 
 class Dimension(StrEnum):
@@ -87,6 +92,8 @@ class Dimension(StrEnum):
     SPAN = "span"
     KEY_GENERATION = "key_generation"
     CLIENT_FAMILY = "client_family"
+    DEPENDENCY = "dependency"
+    STATE = "state"
 
 
 class MetricSpec(NamedTuple):
@@ -227,6 +234,29 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.REVOCATIONS_PENDING: MetricSpec(
         _COUNT, (), "Ended grants that Drupal still has to be told about, after a cleanup."
+    ),
+    MetricName.CIRCUIT_TRANSITIONS: MetricSpec(
+        _COUNT,
+        (Dimension.DEPENDENCY, Dimension.STATE),
+        "Changes of a circuit in one environment, by the new state.",
+    ),
+    MetricName.CIRCUIT_REFUSALS: MetricSpec(
+        _COUNT, (Dimension.DEPENDENCY,), "Calls that were not made because a circuit was open."
+    ),
+    MetricName.CIRCUIT_PROBES: MetricSpec(
+        _COUNT,
+        (Dimension.DEPENDENCY, Dimension.OUTCOME),
+        "Calls let out to see whether a dependency is back, by what they found.",
+    ),
+    MetricName.CIRCUIT_SLOW_CALLS: MetricSpec(
+        _COUNT,
+        (Dimension.DEPENDENCY,),
+        "Calls that waited past the slow limit, however they ended.",
+    ),
+    MetricName.UPSTREAM_RETRIES: MetricSpec(
+        _COUNT,
+        (Dimension.OUTCOME,),
+        "Reads at Drupal that were tried once more, by how that ended.",
     ),
     MetricName.DATA_KEY_CHANGES: MetricSpec(
         _COUNT, (Dimension.OPERATION,), "Data keys made, wrapped anew, or retired."

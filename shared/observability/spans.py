@@ -23,6 +23,8 @@ class SpanName(StrEnum):
     TOOL = "tool"
     PURGE = "purge"
     ROTATE_KEYS = "rotate_keys"
+    CIRCUIT_PROBE = "circuit_probe"
+    CIRCUIT_REPORT = "circuit_report"
 
 
 class OpenSpan:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from shared.circuit import machine
+from shared.circuit.following import follow
 from shared.circuit.machine import Circuit, Ticket, Verdict, new_circuit
 from shared.circuit.rules import CircuitRules
 from shared.circuit.window import FAILURE, SUCCESS, Counts
@@ -51,7 +52,7 @@ class Bench:
         return ticket.verdict
 
     def hear(self, fleet: FleetCircuit | None) -> None:
-        self.circuit = machine.follow(self.circuit, fleet, self.now)
+        self.circuit = follow(self.circuit, fleet, self.now)
 
 
 def opened() -> Bench:

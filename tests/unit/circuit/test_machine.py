@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from shared.circuit import machine
 from shared.circuit.machine import Verdict
 from shared.circuit.rules import OPEN_SECONDS_MAX, RAMP_SECONDS, RULES
-from shared.circuit.window import FAILED_AFTER_ALL, FAILURE, SUCCESS, WAITS_TOO_LONG
+from shared.circuit.window import FAILED_AFTER_ALL, FAILURE, SUCCESS, WAITS_TOO_LONG, Counts
 from shared.domain.circuits import CircuitState, Dependency, FleetCircuit
 from tests.unit.circuit.pieces import RULES as TEST_RULES
 from tests.unit.circuit.pieces import Bench, opened, recovering
@@ -242,3 +242,16 @@ def test_a_disabled_circuit_lets_everything_through_whatever_is_seen() -> None:
     bench.hear(None)
     assert bench.state is CircuitState.CLOSED
     assert bench.call(SUCCESS) is Verdict.CALL
+
+
+@pytest.mark.parametrize("outcome", [SUCCESS, FAILURE])
+def test_after_a_probe_what_the_fleet_said_before_it_is_not_heard(outcome: Counts) -> None:
+    bench = Bench()
+    before = fleet(CircuitState.OPEN, 5)
+    bench.hear(before)
+    bench.call(outcome)
+    after = bench.circuit
+    bench.hear(before)
+    assert bench.circuit == after
+    bench.hear(fleet(CircuitState.OPEN, 6, open_for_seconds=2.0))
+    assert bench.ask().retry_after_seconds == pytest.approx(2.0)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from shared.circuit import machine
+from shared.circuit.following import follow
 from shared.circuit.machine import Ticket, Verdict, new_circuit
 from shared.circuit.rules import OPEN_SECONDS_MAX, PROBE_SECONDS_MAX, RAMP_SECONDS
 from shared.circuit.window import FAILED_AFTER_ALL, FAILURE, SUCCESS, WAITS_TOO_LONG, Counts
@@ -74,13 +75,13 @@ class CircuitRulesHold(RuleBasedStateMachine):
             open_for_seconds=seconds,
             recovering_for_seconds=seconds,
         )
-        self.circuit = machine.follow(self.circuit, fleet, self.now)
+        self.circuit = follow(self.circuit, fleet, self.now)
         if state in FORCED_STATES:
             assert self.circuit.state is state
 
     @rule()
     def the_fleet_is_silent(self) -> None:
-        self.circuit = machine.follow(self.circuit, None, self.now)
+        self.circuit = follow(self.circuit, None, self.now)
         assert self.circuit.state not in FORCED_STATES
 
     @invariant()
