@@ -31,6 +31,7 @@ FOLDERS_WITHOUT_CODE: Mapping[str, str] = {
     "docs/requirements": "What the product owner asks for, and where each wish is answered.",
     "docs/runbooks": "What to do when something is wrong, one page for each case.",
     "events": "Example events for every function; beside each, what is expected of the answer.",
+    "events/canary": "The schedule's event.",
     "events/cleanup": "The schedule's event.",
     "events/mcp_endpoint": "HTTP at the MCP endpoint, as its Function URL hands it over.",
     "events/oauth": "HTTP at the authorization server, the same way.",

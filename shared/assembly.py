@@ -5,8 +5,7 @@ For composition roots only; opens no connection itself, so that a snapshot holds
 
 from dataclasses import dataclass
 
-from shared import stored_settings
-from shared.queue import aws_service
+from shared import aws_service, stored_settings
 from shared.queue.pair_spill import DynamoDbPairSpill
 from shared.queue.refresh_queue import SqsWatchdog
 from shared.settings import SafetyNetSettings, StateSettings, UpstreamSettings
@@ -68,7 +67,7 @@ def prepare() -> None:
 def prepare_with_nets() -> None:
     """The same for a function that refreshes, with queue and second store."""
     prepare()
-    aws_service.prepare()
+    aws_service.prepare("sqs", "dynamodb")
 
 
 def opened_nets(settings: SafetyNetSettings) -> OpenedNets:

@@ -340,6 +340,16 @@ class CleanupFunctionSettings(
     """All that functions/cleanup reads."""
 
 
+class CanaryFunctionSettings(ObservabilitySettings, OriginSettings):
+    """All that functions/canary reads."""
+
+    canary_secret_id: str | None = Field(
+        default=None,
+        description="Secret with the canary's session; empty: only what strangers can see is"
+        " checked.",
+    )
+
+
 class MigrateFunctionSettings(ObservabilitySettings):
     """All that functions/migrate reads."""
 
@@ -355,4 +365,5 @@ FUNCTION_SETTINGS: Mapping[str, type[_Group]] = {
     "token_refresh": TokenRefreshFunctionSettings,
     "cleanup": CleanupFunctionSettings,
     "migrate": MigrateFunctionSettings,
+    "canary": CanaryFunctionSettings,
 }

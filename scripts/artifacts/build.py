@@ -27,6 +27,7 @@ LOGICAL_IDS: Final = {
     "token_refresh": "TokenRefreshFunction",
     "cleanup": "CleanupFunction",
     "migrate": "MigrateFunction",
+    "canary": "CanaryFunction",
 }
 """The functions, and their names in the template, which `sam build` gives to its folders."""
 STREAMING: Final = "mcp_endpoint"

@@ -6,7 +6,7 @@ It must never reach into the stack: it knows the MCP address and nothing else.
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -18,12 +18,18 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAu
 from pydantic import AnyUrl
 
 from scripts.local_stack.browser import without_query
-from scripts.local_stack.person import Person
 
 # A loopback address that nothing listens on: the scripted browser stops before going there.
 REDIRECT_URI: Final = "http://127.0.0.1:33418/callback"
 MODES: Final = ("auto", "legacy", "2026-07-28")
 _TIMEOUT_SECONDS: Final = 60.0
+
+
+class Human(Protocol):
+    """Whoever signs in: a scripted person, or somebody in front of a real browser."""
+
+    async def sign_in(self, authorization_url: str, redirect_uri: str) -> str:
+        """Take the authorization address to its end; the address at the client that it led to."""
 
 
 class SignInError(Exception):
@@ -56,7 +62,7 @@ class ClientMemory:
 
 
 def _provider(
-    mcp_url: str, person: Person, memory: ClientMemory, document_url: str | None
+    mcp_url: str, person: Human, memory: ClientMemory, document_url: str | None
 ) -> OAuthClientProvider:
     arrived: list[str] = []
 
@@ -106,7 +112,7 @@ def _watcher(on_answer: OnAnswer | None) -> Callable[[httpx2.Response], Awaitabl
 @contextlib.asynccontextmanager
 async def connected_client(
     mcp_url: str,
-    person: Person,
+    person: Human,
     memory: ClientMemory,
     *,
     mode: str = "auto",

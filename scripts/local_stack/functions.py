@@ -23,6 +23,7 @@ BUFFERED_SECONDS_MAX: Final = 30.0
 SCHEDULED_SECONDS_MAX: Final = 120.0
 REFRESHER_SECONDS_MAX: Final = 50.0
 """As deployed: less than a message stays invisible."""
+CANARY_SECONDS_MAX: Final = 55.0
 REFRESHERS_MAX: Final = 1 + 2 * BATCHES_AT_ONCE_MAX
 """A tick, and batches of both queues."""
 
@@ -55,6 +56,10 @@ class Surroundings:
         }
         owner = {"migrate": self.postgres.conninfo(DATABASE)}
         return self._for_everybody() | {"DATABASE_URLS": json.dumps(urls | owner)}
+
+    def variables_of_an_outsider(self) -> dict[str, str]:
+        """Environment variables of a function that knows public addresses only."""
+        return self._for_everybody()
 
     def _for_everybody(self) -> dict[str, str]:
         site = self.site
@@ -138,6 +143,15 @@ def _functions(around: Surroundings) -> list[FunctionSpec]:
             handler="functions.cleanup.handler.handler",
             environment=around.variables(AppRole.CLEANUP),
             timeout_seconds=SCHEDULED_SECONDS_MAX,
+            environments_max=1,
+            has_url=False,
+            region=REGION,
+        ),
+        FunctionSpec(
+            name="canary",
+            handler="functions.canary.handler.handler",
+            environment=around.variables_of_an_outsider(),
+            timeout_seconds=CANARY_SECONDS_MAX,
             environments_max=1,
             has_url=False,
             region=REGION,

@@ -78,6 +78,10 @@ class MetricName(StrEnum):
     CIRCUIT_PROBES = "CircuitProbes"
     CIRCUIT_SLOW_CALLS = "CircuitSlowCalls"
     UPSTREAM_RETRIES = "UpstreamRetries"
+    CANARY_ROUNDS = "CanaryRounds"
+    CANARY_CHECKS = "CanaryChecks"
+    CANARY_DURATION = "CanaryDuration"
+    AUTHORIZATION_BYPASSES = "AuthorizationBypasses"
 
 
 class Dimension(StrEnum):
@@ -94,6 +98,7 @@ class Dimension(StrEnum):
     CLIENT_FAMILY = "client_family"
     DEPENDENCY = "dependency"
     STATE = "state"
+    CHECK = "check"
 
 
 class MetricSpec(NamedTuple):
@@ -260,6 +265,20 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.DATA_KEY_CHANGES: MetricSpec(
         _COUNT, (Dimension.OPERATION,), "Data keys made, wrapped anew, or retired."
+    ),
+    MetricName.CANARY_ROUNDS: MetricSpec(
+        _COUNT,
+        (Dimension.OUTCOME,),
+        "Rounds of the canary: passed, passed but for the site, or failed. Availability is theirs.",
+    ),
+    MetricName.CANARY_CHECKS: MetricSpec(
+        _COUNT, (Dimension.CHECK, Dimension.OUTCOME), "Checks of the canary by how they ended."
+    ),
+    MetricName.CANARY_DURATION: MetricSpec(
+        _MILLISECONDS, (Dimension.CHECK,), "One check, as a client far away would wait for it."
+    ),
+    MetricName.AUTHORIZATION_BYPASSES: MetricSpec(
+        _COUNT, (), "Tokens that open nothing and were let in; a round counts zero when none was."
     ),
 }
 

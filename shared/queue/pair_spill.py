@@ -6,6 +6,7 @@ Nothing here opens a pair. The table forgets an item after a week by its time-to
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from shared.aws_service import AwsService, CallLimits, ExpectedRefusalError
 from shared.domain.grants import SealedPair
 from shared.domain.identifiers import GrantId
 from shared.domain.spilled_pairs import SpilledPair
@@ -14,7 +15,6 @@ from shared.errors.catalogue import ErrorCode
 from shared.observability import metrics
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
-from shared.queue.aws_service import AwsService, CallLimits, ExpectedRefusalError
 
 KEPT_SECONDS: Final = 7 * 86_400
 CIPHERTEXT_BYTES_MAX: Final = 100_000

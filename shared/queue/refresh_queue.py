@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from shared.aws_service import CONNECTIONS_MAX, AwsService, CallLimits
 from shared.domain.identifiers import GrantId
 from shared.errors.base import UnavailableError
 from shared.errors.catalogue import ErrorCode
 from shared.observability import metrics
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
-from shared.queue.aws_service import CONNECTIONS_MAX, AwsService, CallLimits
 from shared.queue.messages import MessageKind, RefreshMessage
 
 BATCH_MAX: Final = 10

@@ -10,7 +10,8 @@ from scripts.deployment.sam_cli import NoSamCliError
 from scripts.deployment.transformed import transformed
 
 FUNCTIONS = dict(LOGICAL_IDS)
-STREAMING, BUFFERED, SCHEDULED = ("mcp_endpoint",), ("oauth",), ("token_refresh", "cleanup")
+STREAMING, BUFFERED = ("mcp_endpoint",), ("oauth",)
+SCHEDULED = ("token_refresh", "cleanup", "canary")
 DEPLOYING = ("migrate",)
 """Invoked by deployments and by operators."""
 

@@ -56,6 +56,11 @@ ACTIONS = {
     "token_refresh": SEALING | READING | NETS | TAKING,
     "cleanup": REWRAPPING | READING,
     "migrate": {"secretsmanager:GetSecretValue"},
+    "canary": {
+        "ssm:GetParameter",
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:PutSecretValue",
+    },
 }
 PARAMETER_VALUES = {
     "Stage": "prod",
@@ -67,6 +72,7 @@ PARAMETER_VALUES = {
     "SiteName": "Example",
     "DrupalSecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:drupal",
     "OriginSecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:origin",
+    "CanarySecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:canary",
     "DrupalScopes": "member",
     "DynamicRegistrationEnabled": "false",
     "SiteToolsEnabled": "false",
@@ -273,7 +279,11 @@ def test_stages_and_defaults_are_those_of_the_code() -> None:
 
 @pytest.mark.parametrize(
     ("name", "expression", "seconds"),
-    [("token_refresh", "rate(1 minute)", 60), ("cleanup", "rate(5 minutes)", 300)],
+    [
+        ("token_refresh", "rate(1 minute)", 60),
+        ("cleanup", "rate(5 minutes)", 300),
+        ("canary", "rate(1 minute)", 60),
+    ],
 )
 def test_a_schedule_sends_its_plain_event_to_the_alias_and_no_two_runs_meet(
     name: str, expression: str, seconds: int

@@ -9,7 +9,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from shared.queue.aws_service import AwsService
+from shared.aws_service import AwsService
 from tests.support.queues import Queues, made_queues
 
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.aws_service import AwsService, CallLimits
 from shared.domain.grants import SealedPair
 from shared.domain.identifiers import GrantId, new_id
 from shared.domain.spilled_pairs import SpilledPair
 from shared.queue import pair_spill
-from shared.queue.aws_service import AwsService, CallLimits
 from shared.queue.pair_spill import DynamoDbPairSpill, SpillUnavailableError
 from tests.integration.queue.conftest import Answers
 from tests.support.queues import Queues

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from shared.aws_service import CONNECTIONS_MAX, prepare
 from shared.domain.identifiers import GrantId, new_id
-from shared.queue.aws_service import CONNECTIONS_MAX, prepare
 from shared.queue.messages import MessageKind, RefreshMessage
 from shared.queue.refresh_queue import QueueUnavailableError, SqsRefreshQueue, SqsWatchdog
 from tests.integration.queue.conftest import Answers
@@ -122,4 +122,4 @@ async def test_a_watchdog_that_cannot_be_armed_is_a_named_error(
 
 
 def test_what_building_clients_takes_can_be_read_ahead_of_a_snapshot() -> None:
-    prepare()
+    prepare("sqs", "dynamodb")

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 import snapshot_restore_py  # type: ignore[import-untyped] # ships no types
 
-from shared import assembly, stored_settings
+from shared import assembly, aws_service, stored_settings
 from shared.once_per_environment import OncePerEnvironment
-from shared.queue import aws_service
 from shared.upstream import transport
 from shared.vault import kms_data_keys
 

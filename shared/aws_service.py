@@ -1,6 +1,6 @@
 """One AWS service, called from async code: short timeouts, a deadline, few retries, own threads.
 
-The SDK is synchronous. Its calls run in threads of their own, so that a queue that hangs holds up
+The SDK is synchronous. Its calls run in threads of their own, so that a service that hangs holds up
 neither the event loop nor the calls to KMS. The SDK is imported with the first call: a process
 that never needs it does not pay for it.
 """
@@ -19,7 +19,7 @@ from shared.errors.base import UnavailableError
 if TYPE_CHECKING:
     import boto3
 
-ServiceName = Literal["sqs", "dynamodb"]
+ServiceName = Literal["sqs", "dynamodb", "secretsmanager", "lambda", "codedeploy"]
 
 ATTEMPTS_MAX: Final = 2
 CONNECTIONS_MAX: Final = 8
@@ -44,9 +44,8 @@ def _session() -> "boto3.session.Session":
     return boto3.session.Session()
 
 
-def prepare() -> None:
+def prepare(*services: ServiceName) -> None:
     """Read ahead what building the clients takes; opens nothing and looks for no credentials."""
-    services: tuple[ServiceName, ...] = ("sqs", "dynamodb")
     for service in services:
         _session().client(
             service,
