@@ -47,6 +47,7 @@ async def get_raw(app: ASGIApp, path: str, query: bytes) -> httpx2.Response:
         "raw_path": path.encode(),
         "query_string": query,
         "root_path": "",
+        "client": ("127.0.0.1", 1),
         "headers": [(b"host", b"auth.example")],
     }
     await app(scope, receive, send)

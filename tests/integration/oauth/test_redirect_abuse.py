@@ -42,15 +42,16 @@ async def test_none_is_followed_from_the_authorization_endpoint(
     driver: Driver, database_admin: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
-    await driver.register(
-        redirect_uris=[WEB_REDIRECT, LOOPBACK_REDIRECT, "cursor://vendor.app/oauth/callback"]
-    )
-    for uri in ALL:
-        # Beside a second fault, which would be told to the client by redirect.
-        for changes in ({}, {"response_type": "token"}):
-            answer = await driver.authorize(redirect_uri=uri, **changes)
-            assert_stays_on_a_page(answer)
-            assert_nothing_echoed(answer, caplog)
+    uris = [WEB_REDIRECT, LOOPBACK_REDIRECT, "cursor://vendor.app/oauth/callback"]
+    for trick, abused in ABUSED_REDIRECTS.items():
+        # A client each: refusals are limited by client.
+        await driver.register(client_name=trick, redirect_uris=uris)
+        for uri in abused:
+            # Beside a second fault, which would be told to the client by redirect.
+            for changes in ({}, {"response_type": "token"}):
+                answer = await driver.authorize(redirect_uri=uri, **changes)
+                assert_stays_on_a_page(answer)
+                assert_nothing_echoed(answer, caplog)
 
     assert database_admin.execute("SELECT count(*) FROM app.sign_ins").fetchone() == (0,)
 
