@@ -12,7 +12,7 @@ import pytest
 from functions.oauth.browser_cookie import COOKIE_NAME
 from scripts.lambda_emulator.emulator import Emulator
 from scripts.lambda_emulator.specification import FunctionSpec
-from tests.integration.oauth.driver import MCP_URL
+from tests.integration.oauth.driver import FORMER_ORIGIN_SECRET, MCP_URL, ORIGIN_SECRET
 from tests.integration.oauth.upstream_stub import SITE
 from tests.support.lambda_emulation import logged
 
@@ -56,7 +56,10 @@ async def emulator(tmp_path: Path) -> AsyncIterator[Emulator]:
 async def url(emulator: Emulator, role_url: str, kms_endpoint: str, kms_key_id: str) -> str:
     """The function's URL, started from a snapshot."""
     settings = environment(
-        DATABASE_URL=role_url, KMS_KEY_ID=kms_key_id, AWS_ENDPOINT_URL=kms_endpoint
+        DATABASE_URL=role_url,
+        KMS_KEY_ID=kms_key_id,
+        AWS_ENDPOINT_URL=kms_endpoint,
+        ORIGIN_SECRET=f"{ORIGIN_SECRET} {FORMER_ORIGIN_SECRET}",
     )
     return await emulator.start(
         FunctionSpec(
@@ -104,6 +107,38 @@ async def test_the_function_url_carries_cookies_and_redirects_both_ways(url: str
     assert page.headers["set-cookie"].startswith(f"{COOKIE_NAME}=dmcp_bb_")
     assert "Allow and continue" in page.text
     assert unknown.status_code == 400
+
+
+@pytest.mark.usefixtures("url")
+async def test_a_caller_is_who_the_platform_or_the_proven_edge_says(
+    emulator: Emulator, database_admin: psycopg.Connection[Any]
+) -> None:
+    event = json.loads((EVENTS / "token_unknown_client.json").read_text())
+    caller = event["requestContext"]["http"]["sourceIp"]
+    viewer = "198.51.100.7"
+
+    async def status(address: str, **headers: str) -> int:
+        """The status of a wrong request with what the edge, or a liar, says of its address."""
+        said = {"cloudfront-viewer-address": f"{address}:46532", **headers}
+        answer = await emulator.invoke("oauth", {**event, "headers": {**event["headers"], **said}})
+        return int(answer["statusCode"])
+
+    use_up_refusals(database_admin, caller)
+
+    assert await status(viewer) == 429
+    assert await status(viewer, **{"x-origin-secret": "guessed"}) == 429
+    for secret in (ORIGIN_SECRET, FORMER_ORIGIN_SECRET):
+        assert await status(viewer, **{"x-origin-secret": secret}) == 401
+        assert await status(caller, **{"x-origin-secret": secret}) == 429
+        assert secret not in logged(emulator, "oauth")
+
+
+def use_up_refusals(admin: psycopg.Connection[Any], address: str) -> None:
+    """Leave nothing of an address's allowance for an hour."""
+    admin.execute(
+        "INSERT INTO app.rate_limits VALUES (sha256(%s), app.now() + interval '1 hour')",
+        (f"refused_by_address\n{address}".encode(),),
+    )
 
 
 async def test_no_secret_of_a_request_reaches_the_log(emulator: Emulator, url: str) -> None:

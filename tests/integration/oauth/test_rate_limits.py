@@ -3,6 +3,7 @@
 Allowances that would take hundreds of requests to use up are used up in the database.
 """
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -94,7 +95,7 @@ def only_one(admin: psycopg.Connection[Any], column: LiteralString, table: Liter
     return str(row[0])
 
 
-async def test_registrations_are_limited_by_address_and_come_again(
+async def test_of_many_registrations_at_once_no_more_than_the_burst_get_through(
     coming_from: From, clock: DatabaseClock
 ) -> None:
     async def register(address: str) -> httpx2.Response:
@@ -102,12 +103,14 @@ async def test_registrations_are_limited_by_address_and_come_again(
         return await coming_from(address).post("/register", json=metadata)
 
     burst = RATE_LIMITS[LimitName.REGISTER_BY_ADDRESS].burst
-    answers = [await register(ADDRESS) for _ in range(burst + 1)]
-    assert [answer.status_code for answer in answers] == [201] * burst + [429]
-    assert is_limited(answers[-1])
+    answers = await asyncio.gather(*(register(ADDRESS) for _ in range(burst + 10)))
+    limited = [answer for answer in answers if answer.status_code == 429]
+    assert [answer.status_code for answer in answers].count(201) == burst
+    assert len(limited) == 10
+    assert all(is_limited(answer) for answer in limited)
     assert (await register(NEIGHBOUR)).status_code == 201
 
-    clock.advance(int(answers[-1].headers["retry-after"]))
+    clock.advance(max(int(answer.headers["retry-after"]) for answer in limited))
     assert (await register(ADDRESS)).status_code == 201
 
 
