@@ -1,1 +1,1 @@
-"""Every minute, from outside: does the deployment answer as it should, and refuse what it must?"""
+"""The canary: asks every minute, from outside, what clients ask, and tries what must be refused."""

@@ -14,6 +14,8 @@ STREAMING, BUFFERED = ("mcp_endpoint",), ("oauth",)
 SCHEDULED = ("token_refresh", "cleanup", "canary")
 DEPLOYING = ("migrate",)
 """Invoked by deployments and by operators."""
+OUTSIDE = ("canary",)
+"""Asks like a client; has no database."""
 
 
 @functools.cache

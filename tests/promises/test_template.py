@@ -18,6 +18,7 @@ from tests.promises.deployed import (
     BUFFERED,
     DEPLOYING,
     FUNCTIONS,
+    OUTSIDE,
     SCHEDULED,
     STREAMING,
     function,
@@ -220,7 +221,7 @@ def test_the_settings_accept_what_the_template_gives(name: str) -> None:
     )
 
     assert settings.stage is Stage.PROD
-    assert {"DATABASE_URL", "DATABASE_URLS"} & references
+    assert name in OUTSIDE or {"DATABASE_URL", "DATABASE_URLS"} & references
 
 
 def test_no_secret_is_in_a_variable() -> None:
@@ -232,7 +233,7 @@ def test_no_secret_is_in_a_variable() -> None:
 
 
 def test_each_function_has_a_database_role_of_its_own() -> None:
-    serving = set(FUNCTIONS) - set(DEPLOYING)
+    serving = set(FUNCTIONS) - set(DEPLOYING) - set(OUTSIDE)
     keys = {name: resolved(variables(name)["DATABASE_URL"], PARAMETER_VALUES) for name in serving}
 
     assert {name: value.partition("#")[2] for name, value in keys.items()} == {
@@ -258,7 +259,7 @@ def test_a_step_of_the_database_is_run_once_for_every_new_code_by_that_code(step
 
 
 def test_no_function_gets_new_code_before_the_database_is_ready_for_it() -> None:
-    for name in set(FUNCTIONS) - set(DEPLOYING):
+    for name in set(FUNCTIONS) - set(DEPLOYING) - set(OUTSIDE):
         depends = template()["Resources"][FUNCTIONS[name]]["DependsOn"]
         assert "DatabaseExpanded" in listed(depends)
 
@@ -266,7 +267,9 @@ def test_no_function_gets_new_code_before_the_database_is_ready_for_it() -> None
 def test_rights_of_the_code_before_go_only_when_all_traffic_has_left_it() -> None:
     waited_for = {alias["Ref"] for alias in _step("contract")["After"]}
 
-    assert waited_for == {f"{FUNCTIONS[name]}Aliaslive" for name in set(FUNCTIONS) - set(DEPLOYING)}
+    assert waited_for == {
+        f"{FUNCTIONS[name]}Aliaslive" for name in set(FUNCTIONS) - set(DEPLOYING) - set(OUTSIDE)
+    }
 
 
 def test_stages_and_defaults_are_those_of_the_code() -> None:
