@@ -298,6 +298,15 @@ class McpEndpointFunctionSettings(
     request_body_bytes_max: int = Field(
         default=1_000_000, gt=0, description="Largest request body accepted."
     )
+    calls_in_flight_max: int = Field(
+        default=5, ge=1, le=100, description="Calls of tools that one person may have under way."
+    )
+    calls_at_once_max: int | None = Field(
+        default=None,
+        ge=1,
+        description="Requests that one process serves at once; as many wait. Empty on Lambda, "
+        "where it is one.",
+    )
 
 
 class OAuthFunctionSettings(

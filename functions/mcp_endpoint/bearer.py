@@ -4,21 +4,24 @@ Never turns an outage into a 401: a client would throw its tokens away for nothi
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+from functions.mcp_endpoint.admission import refusal_of
 from functions.mcp_endpoint.answers import Answer, Scope, header_values, message_error
 from shared.domain.grants import AuthenticatedCall
+from shared.domain.identifiers import CallId
 from shared.domain.scopes import SCOPES_OFFERED
 from shared.domain.tokens import TokenHash, TokenKind, has_shape, hash_token
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
 from shared.errors.translation import JsonObject
-from shared.state.calls import CallRecord
+from shared.state.calls import Admission, CallRecord
 
-FindCall = Callable[[TokenHash], Awaitable[CallRecord | None]]
-"""All that a request needs to know about a bearer, in one database round trip."""
+FindCall = Callable[[TokenHash, Admission | None], Awaitable[CallRecord | None]]
+"""All that a request needs to know about a bearer, in one database round trip; lets the call in,
+where it asks for it."""
 
 
 class SignInRequiredError(ServiceError):
@@ -57,6 +60,18 @@ class InsufficientScopeError(ServiceError):
     code: ClassVar[ErrorCode] = ErrorCode.INSUFFICIENT_SCOPE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedCall:
+    """Somebody who may call, and what stands against this one call all the same.
+
+    ``call_id`` is set when it holds one of the person's slots.
+    """
+
+    call: AuthenticatedCall
+    call_id: CallId | None
+    refusal: ServiceError | None
+
+
 class BearerCheck:
     """Turns the Authorization header into an authenticated call."""
 
@@ -71,8 +86,8 @@ class BearerCheck:
         self._resource = resource
         self._scopes_offered = scopes_offered
 
-    async def authenticate(self, scope: Scope) -> AuthenticatedCall:
-        """Authenticate a request (RFC 6750 section 2.1).
+    async def authenticate(self, scope: Scope, admission: Admission | None = None) -> CheckedCall:
+        """Authenticate a request (RFC 6750 section 2.1), and let it in as it asks.
 
         Raises:
             SignInRequiredError: no bearer was sent.
@@ -85,10 +100,12 @@ class BearerCheck:
         token = _sent_token(scope)
         if not has_shape(token, TokenKind.ACCESS):
             raise AccessTokenInvalidError({"reason": "shape"})
-        record = await self._find_call(hash_token(token))
+        record = await self._find_call(hash_token(token), admission)
         if record is None:
             raise AccessTokenInvalidError({"reason": "unknown"})
-        return self._judge(record)
+        call, refusal = self._judge(record), refusal_of(record)
+        call_id = admission.call_id if admission is not None and refusal is None else None
+        return CheckedCall(call=call, call_id=call_id, refusal=refusal)
 
     def _judge(self, record: CallRecord) -> AuthenticatedCall:
         if record.session_ended or record.grant_ended:

@@ -7,20 +7,11 @@ from dataclasses import dataclass
 
 from functions.mcp_endpoint.answers import Scope
 from shared.domain.grants import AuthenticatedCall
+from shared.domain.identifiers import CallId
 from shared.errors.base import ServiceError
+from shared.state.calls import UsageRow
 
 _SCOPE_KEY = "drupalize_mcp.call_state"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageRecord:
-    """What a tool call was, for the closing statement; outcome is ``ok`` or an error code."""
-
-    tool: str
-    outcome: str
-    content_id: str | None
-    result_count: int | None
-    duration_milliseconds: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,11 +20,15 @@ class CallState:
 
     call: AuthenticatedCall
     request_id: str | int | None
+    call_id: CallId | None = None
+    """Set when the call holds one of the person's slots."""
+    refusal: ServiceError | None = None
+    """Set when the person calls too often or too much at once: the tool does not run."""
     response_started: bool = False
     """Whether the client has received anything yet."""
     withdrawn: ServiceError | None = None
     """Set when the grant dies during the call: the answer becomes a 401 if it has not started."""
-    usage: UsageRecord | None = None
+    usage: UsageRow | None = None
 
 
 def attach(scope: Scope, state: CallState) -> Scope:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from functions.mcp_endpoint.account_link import AccountLinks
+from functions.mcp_endpoint.admission import AdmissionRules, Turns
 from functions.mcp_endpoint.answers import (
     AsgiApp,
     Receive,
@@ -15,7 +16,6 @@ from functions.mcp_endpoint.answers import (
 )
 from functions.mcp_endpoint.app import McpEndpoint
 from functions.mcp_endpoint.bearer import BearerCheck, Challenges
-from functions.mcp_endpoint.call_state import UsageRecord
 from functions.mcp_endpoint.exchange import ExchangeParts
 from functions.mcp_endpoint.mcp_server import McpProtocol, Offer, build_server
 from functions.mcp_endpoint.permissions import Permissions
@@ -38,7 +38,7 @@ from shared.assembly import (
     opened_nets,
     site_of,
 )
-from shared.domain.identifiers import GrantId, SessionId, UserId
+from shared.domain.identifiers import SessionId, UserId
 from shared.domain.scopes import offered_scopes
 from shared.domain.site_tools import SiteToolList
 from shared.domain.tokens import TokenHash
@@ -47,7 +47,7 @@ from shared.lambda_stream.asgi import StreamingAsgiHandler
 from shared.observability.request_context import remaining_seconds
 from shared.settings import McpEndpointFunctionSettings
 from shared.state import calls, session_abilities, tool_catalogue
-from shared.state.calls import CallRecord
+from shared.state.calls import Admission, CallRecord, EndedCall
 from shared.state.database import Database
 from shared.upstream.drupal_content import DrupalContent
 from shared.upstream.drupal_oauth import DrupalOAuth
@@ -161,23 +161,15 @@ class CallsTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find(self, token_hash: TokenHash) -> CallRecord | None:
-        """All that is known about a bearer."""
+    async def find(self, token_hash: TokenHash, admission: Admission | None) -> CallRecord | None:
+        """All that is known about a bearer; lets the call in, where it asks for it."""
         async with self._database.autocommit() as tx:
-            return await calls.authenticate(tx, token_hash)
+            return await calls.authenticate(tx, token_hash, admission)
 
-    async def close(self, grant_id: GrantId, usage: UsageRecord) -> None:
-        """Write the usage row."""
+    async def close(self, ended: EndedCall) -> None:
+        """Write the usage row, free the slot."""
         async with self._database.autocommit() as tx:
-            await calls.close(
-                tx,
-                grant_id=grant_id,
-                tool=usage.tool,
-                outcome=usage.outcome,
-                content_id=usage.content_id,
-                result_count=usage.result_count,
-                duration_milliseconds=usage.duration_milliseconds,
-            )
+            await calls.close(tx, ended)
 
 
 class AbilitiesTable:
@@ -228,8 +220,15 @@ def _exchange_parts(
             mcp_url=settings.mcp_url,
             body_bytes_max=settings.request_body_bytes_max,
         ),
-        write_usage=table.close,
         links=links,
+        admission=AdmissionRules(
+            offer.toolbox.own,
+            resource=settings.mcp_url,
+            calls_in_flight_max=settings.calls_in_flight_max,
+            remaining_seconds=remaining_seconds,
+        ),
+        turns=Turns(settings.calls_at_once_max),
+        close_call=table.close,
     )
 
 

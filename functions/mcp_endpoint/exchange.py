@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from functions.mcp_endpoint import call_state
 from functions.mcp_endpoint.account_link import AccountLinks
+from functions.mcp_endpoint.admission import AdmissionRules, Turns, note_refusal
 from functions.mcp_endpoint.answers import (
     Answer,
     Message,
@@ -28,7 +29,7 @@ from functions.mcp_endpoint.messages import (
 )
 from functions.mcp_endpoint.permissions import Permissions
 from functions.mcp_endpoint.tools.catalogue import scopes_to_ask
-from functions.mcp_endpoint.usage import WriteUsage, close_call
+from functions.mcp_endpoint.usage import CloseCall, close_call
 from shared.domain.grants import AuthenticatedCall
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
@@ -48,8 +49,10 @@ class ExchangeParts:
     challenges: Challenges
     permissions: Permissions
     protocol: McpProtocol
-    write_usage: WriteUsage
     links: AccountLinks
+    admission: AdmissionRules
+    turns: Turns
+    close_call: CloseCall
 
 
 class MessageExchange:
@@ -78,13 +81,32 @@ class MessageExchange:
         parts = self._parts
         message = await read_message(self._scope, self._receive, bytes_max=parts.body_bytes_max)
         self._message = message
-        with span(SpanName.AUTHENTICATE):
-            call = await parts.bearer.authenticate(self._scope)
-        refusal = await self._refusal(call, message)
+        admission = parts.admission.asked(message)
+        async with parts.turns.take():
+            with span(SpanName.AUTHENTICATE):
+                checked = await parts.bearer.authenticate(self._scope, admission)
+            if admission is not None and checked.refusal is not None:
+                note_refusal(admission, checked.refusal)
+            state = CallState(
+                call=checked.call,
+                request_id=message.request_id,
+                call_id=checked.call_id,
+                refusal=checked.refusal,
+            )
+            try:
+                await self._answer(state, message)
+            finally:
+                await close_call(state, parts.close_call)
+
+    async def _answer(self, state: CallState, message: IncomingMessage) -> None:
+        refusal = await self._refusal(state.call, message)
         if refusal is not None:
             await send_answer(refusal, self._send)
             return
-        await self._dispatch(call, message)
+        if state.refusal is not None and message.tool_name is None:
+            # A tool tells it as its result, which a model can act on; nothing else has one.
+            raise state.refusal
+        await self._dispatch(state, message)
 
     async def _refusal(self, call: AuthenticatedCall, message: IncomingMessage) -> Answer | None:
         """The 403 for what the session's permissions do not cover."""
@@ -99,13 +121,11 @@ class MessageExchange:
             scopes=scopes_to_ask(missing, call.scopes),
         )
 
-    async def _dispatch(self, call: AuthenticatedCall, message: IncomingMessage) -> None:
-        state = CallState(call=call, request_id=message.request_id)
+    async def _dispatch(self, state: CallState, message: IncomingMessage) -> None:
         held = HeldResponse(self._note_begin, state=state, replacement=lambda: self._late(state))
         scope = call_state.attach(self._scope, state)
         await self._parts.protocol.serve(message, scope, self._receive, held)
-        await close_call(state, self._parts.write_usage)
-        await self._parts.links.introduced(message, call)
+        await self._parts.links.introduced(message, state.call)
 
     async def _note_begin(self, message: Message) -> None:
         self._begun = True

@@ -88,6 +88,8 @@ class ToolCalls:
         self, context: Context, params: CallToolRequestParams, state: CallState
     ) -> CallToolResult | ServiceError:
         """The tool's result, or why there is none."""
+        if state.refusal is not None:
+            return tool_errors.noted(state.refusal)
         tool = await self._found(params.name, state)
         if isinstance(tool, ServiceError):
             return tool

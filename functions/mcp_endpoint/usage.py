@@ -1,4 +1,4 @@
-"""Notes what a call was, and closes it: its row is written after the answer, within the request.
+"""Notes what a call was, and closes it after the answer, within the request.
 
 Never fails the call, and never waits long.
 """
@@ -7,18 +7,19 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from functions.mcp_endpoint.call_state import CallState, UsageRecord
+from functions.mcp_endpoint.call_state import CallState
 from functions.mcp_endpoint.tools.definitions import ToolResult
-from shared.domain.identifiers import GrantId
 from shared.errors.base import ServiceError
 from shared.observability import metrics
 from shared.observability.logging import log
 from shared.observability.spans import SpanName
 from shared.observability.tracing import span
+from shared.state.calls import EndedCall, UsageRow
 
 CLOSE_SECONDS_MAX = 1.0
 
-WriteUsage = Callable[[GrantId, UsageRecord], Awaitable[None]]
+CloseCall = Callable[[EndedCall], Awaitable[None]]
+"""Writes the usage row and frees the slot."""
 
 
 def note_usage(
@@ -35,7 +36,7 @@ def note_usage(
     outcome = failure.code.value if failure is not None else "ok"
     metrics.count(metrics.MetricName.TOOL_CALLS, tool=metric_name, outcome=outcome)
     metrics.duration(metrics.MetricName.TOOL_DURATION, milliseconds, tool=metric_name)
-    state.usage = UsageRecord(
+    state.usage = UsageRow(
         tool=name,
         outcome=outcome,
         content_id=result.content_id if result else None,
@@ -44,13 +45,19 @@ def note_usage(
     )
 
 
-async def close_call(state: CallState, write: WriteUsage) -> None:
-    """Write the usage row of ``state``, if a tool has run."""
-    if state.usage is None:
+async def close_call(state: CallState, close: CloseCall) -> None:
+    """Write the usage row of ``state``, if a tool has run, and free the slot that it held."""
+    if state.usage is None and state.call_id is None:
         return
+    ended = EndedCall(
+        user_id=state.call.grant.user_id,
+        grant_id=state.call.grant.grant_id,
+        call_id=state.call_id,
+        usage=state.usage,
+    )
     try:
-        with span(SpanName.CLOSE_CALL, tool=state.usage.tool):
+        with span(SpanName.CLOSE_CALL):
             async with asyncio.timeout(CLOSE_SECONDS_MAX):
-                await write(state.call.grant.grant_id, state.usage)
+                await close(ended)
     except Exception as error:  # noqa: BLE001 - a row of statistics is worth no failed call
-        log.warning("usage row not written", error_type=type(error).__name__)
+        log.warning("call not closed", error_type=type(error).__name__)

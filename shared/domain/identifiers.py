@@ -9,6 +9,7 @@ UserId = NewType("UserId", UUID)
 GrantId = NewType("GrantId", UUID)
 SessionId = NewType("SessionId", UUID)
 SignInId = NewType("SignInId", UUID)
+CallId = NewType("CallId", UUID)
 ClientId = NewType("ClientId", str)
 UpstreamSubject = NewType("UpstreamSubject", str)
 """The person's id at the Drupal site (the ``sub`` of its tokens), as text."""

@@ -1,4 +1,4 @@
-"""How often what may be asked of the authorization server, and whose requests count together.
+"""How often what may be asked of either door, and whose requests count together.
 
 The rules as data. A live code or token is counted by its own session or person and by nothing
 else: all users of a hosted client come from its addresses and share its id.
@@ -27,6 +27,9 @@ class LimitName(StrEnum):
     REFUSED_BY_CLIENT = "refused_by_client"
     CODES_BY_PERSON = "codes_by_person"
     REFRESHES_BY_SESSION = "refreshes_by_session"
+    SEARCHES_BY_PERSON = "searches_by_person"
+    READINGS_BY_PERSON = "readings_by_person"
+    SITE_TOOLS_BY_PERSON = "site_tools_by_person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,25 @@ RATE_LIMITS: Final[dict[LimitName, RateLimit]] = {
             burst=60,
             seconds_each=1,
             counts="live refresh tokens used at `/token`",
+        ),
+        # An agent asks in bursts and reads what it found; a loop gone wild does not stop.
+        RateLimit(
+            name=LimitName.SEARCHES_BY_PERSON,
+            burst=20,
+            seconds_each=1,
+            counts="calls of the tools that search",
+        ),
+        RateLimit(
+            name=LimitName.READINGS_BY_PERSON,
+            burst=30,
+            seconds_each=0.5,
+            counts="calls of the tools that read a tutorial, and readings of resources",
+        ),
+        RateLimit(
+            name=LimitName.SITE_TOOLS_BY_PERSON,
+            burst=20,
+            seconds_each=1,
+            counts="calls of the site's own tools",
         ),
     )
 }

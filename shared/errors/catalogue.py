@@ -55,6 +55,7 @@ class ErrorCode(StrEnum):
     CONTENT_NOT_FOUND = "content_not_found"
     # rate limit
     TOO_MANY_REQUESTS = "too_many_requests"
+    TOO_MANY_CALLS_AT_ONCE = "too_many_calls_at_once"
     UPSTREAM_RATE_LIMITED = "upstream_rate_limited"
     # system
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
@@ -69,6 +70,7 @@ class ErrorCode(StrEnum):
     SPILL_UNAVAILABLE = "spill_unavailable"
     SEALED_TOKEN_REFUSED = "sealed_token_refused"
     DEADLINE_EXCEEDED = "deadline_exceeded"
+    SERVER_BUSY = "server_busy"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -330,6 +332,13 @@ CATALOGUE: dict[ErrorCode, ErrorEntry] = {
         category=Category.RATE_LIMIT,
         severity=Severity.INFO,
     ),
+    ErrorCode.TOO_MANY_CALLS_AT_ONCE: _passing(
+        "Too many calls of this account run at once. Wait for some of them to end.",
+        retry_after_seconds=2,
+        status=429,
+        category=Category.RATE_LIMIT,
+        severity=Severity.INFO,
+    ),
     ErrorCode.UPSTREAM_RATE_LIMITED: _passing(
         "The site asks for fewer requests.", retry_after_seconds=30, category=Category.RATE_LIMIT
     ),
@@ -377,6 +386,9 @@ CATALOGUE: dict[ErrorCode, ErrorEntry] = {
     ),
     ErrorCode.DEADLINE_EXCEEDED: _passing(
         "The request took too long and was stopped.", retry_after_seconds=5
+    ),
+    ErrorCode.SERVER_BUSY: _passing(
+        "The service is busy. The request was not begun.", retry_after_seconds=2
     ),
     ErrorCode.INTERNAL_ERROR: ErrorEntry(
         category=Category.SYSTEM,

@@ -1,15 +1,25 @@
-"""MCP calls: the one look-up before a call, and the one row after it.
+"""MCP calls: the one look-up before a call, and the one statement after it.
 
 Never touches a table itself: both go through a database function.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, LiteralString
 
 from shared.domain.circuits import FleetView
 from shared.domain.grants import AuthenticatedCall, Grant, GrantStatus, SealedPair
-from shared.domain.identifiers import ClientId, GrantId, SessionId, UpstreamSubject, UserId, new_id
+from shared.domain.identifiers import (
+    CallId,
+    ClientId,
+    GrantId,
+    SessionId,
+    UpstreamSubject,
+    UserId,
+    new_id,
+)
+from shared.domain.rate_limits import RATE_LIMITS, LimitName
 from shared.domain.tokens import TokenHash
 from shared.state.circuits import view_of
 from shared.state.database import Transaction
@@ -19,17 +29,56 @@ _AUTHENTICATE: LiteralString = """
       FROM app.authenticate_call(%(token_hash)s) AS call
 """
 
+# Only who would be let in anyhow takes a slot or a call of the rate.
+_ADMIT: LiteralString = """
+    SELECT call.*, app.circuit_view() AS circuits, a.refusal, a.wait_seconds
+      FROM app.authenticate_call(%(token_hash)s) AS call
+      LEFT JOIN LATERAL app.admit_call(
+               CASE WHEN call.session_ended_at IS NULL AND call.grant_status <> 'ended'
+                     AND call.token_expires_at > call.checked_at
+                     AND call.session_resource = %(resource)s
+                    THEN call.user_id END,
+               %(call_id)s, %(limit_name)s, %(burst)s, %(seconds_each)s,
+               %(slots)s, %(lasts_seconds)s) a ON true
+"""
+
+_END: LiteralString = "SELECT app.end_call(%(user_id)s, %(call_id)s)"
+
 _CLOSE: LiteralString = """
     SELECT app.close_call(%(event_id)s, %(grant_id)s, %(tool)s, %(outcome)s, %(content_id)s,
-                          %(result_count)s, %(duration_milliseconds)s)
+                          %(result_count)s, %(duration_milliseconds)s),
+           app.end_call(%(user_id)s, %(call_id)s)
 """
+
+
+class CallRefusal(StrEnum):
+    """What stands against a call of somebody who may call."""
+
+    RATE = "rate"
+    IN_FLIGHT = "in_flight"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What a call asks to be let in for: it is counted, and takes one of the person's slots.
+
+    ``resource`` is what its token must have been issued for; after ``lasts_seconds`` the slot is
+    free whether or not the call was closed.
+    """
+
+    call_id: CallId
+    limit: LimitName
+    resource: str
+    slots: int
+    lasts_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
     """What is known of a presented access token, live or not.
 
-    ``call`` is None once the grant's sealed pair is gone. ``now`` is database time.
+    ``call`` is None once the grant's sealed pair is gone. ``now`` is database time. ``refusal``
+    says why a call was not let in, and ``wait_seconds`` when its rate allows the next one.
     """
 
     now: datetime
@@ -41,6 +90,8 @@ class CallRecord:
     grant_ended: bool
     call: AuthenticatedCall | None
     circuits: FleetView
+    refusal: CallRefusal | None = None
+    wait_seconds: float | None = None
 
     @property
     def token_expired(self) -> bool:
@@ -48,11 +99,17 @@ class CallRecord:
         return self.now >= self.token_expires_at
 
 
-async def authenticate(tx: Transaction, token_hash: TokenHash) -> CallRecord | None:
-    """All that a request with this access token needs, in one round trip; None if unknown."""
-    found = await tx.row(_AUTHENTICATE, {"token_hash": token_hash})
+async def authenticate(
+    tx: Transaction, token_hash: TokenHash, admission: Admission | None = None
+) -> CallRecord | None:
+    """All that a request with this access token needs, in one round trip; None if unknown.
+
+    With ``admission`` the call is let in too, or refused.
+    """
+    found = await _found(tx, token_hash, admission)
     if found is None:
         return None
+    refusal = found.get("refusal")
     return CallRecord(
         now=found["checked_at"],
         token_expires_at=found["token_expires_at"],
@@ -63,32 +120,69 @@ async def authenticate(tx: Transaction, token_hash: TokenHash) -> CallRecord | N
         grant_ended=found["grant_status"] == GrantStatus.ENDED,
         call=None if found["pair_ciphertext"] is None else _call(found),
         circuits=view_of(found["circuits"], checked_at=found["checked_at"]),
+        refusal=None if refusal is None else CallRefusal(refusal),
+        wait_seconds=found.get("wait_seconds"),
     )
 
 
-async def close(
-    tx: Transaction,
-    *,
-    grant_id: GrantId,
-    tool: str,
-    outcome: str,
-    content_id: str | None,
-    result_count: int | None,
-    duration_milliseconds: int,
-) -> None:
-    """Write the usage row of an ended call, and that the person was here."""
-    await tx.execute(
-        _CLOSE,
+async def _found(
+    tx: Transaction, token_hash: TokenHash, admission: Admission | None
+) -> dict[str, Any] | None:
+    if admission is None:
+        return await tx.row(_AUTHENTICATE, {"token_hash": token_hash})
+    rate = RATE_LIMITS[admission.limit]
+    return await tx.row(
+        _ADMIT,
         {
-            "event_id": new_id(),
-            "grant_id": grant_id,
-            "tool": tool,
-            "outcome": outcome,
-            "content_id": content_id,
-            "result_count": result_count,
-            "duration_milliseconds": duration_milliseconds,
+            "token_hash": token_hash,
+            "resource": admission.resource,
+            "call_id": admission.call_id,
+            "limit_name": rate.name.value,
+            "burst": rate.burst,
+            "seconds_each": rate.seconds_each,
+            "slots": admission.slots,
+            "lasts_seconds": admission.lasts_seconds,
         },
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow:
+    """What a tool call was; outcome is ``ok`` or an error code."""
+
+    tool: str
+    outcome: str
+    content_id: str | None
+    result_count: int | None
+    duration_milliseconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedCall:
+    """A call that is over: what to write of it, and the slot that it held, if any."""
+
+    user_id: UserId
+    grant_id: GrantId
+    call_id: CallId | None
+    usage: UsageRow | None
+
+
+async def close(tx: Transaction, ended: EndedCall) -> None:
+    """Free the slot of an ended call; write its usage row, and that the person was here."""
+    params: dict[str, object] = {"user_id": ended.user_id, "call_id": ended.call_id}
+    if ended.usage is None:
+        await tx.execute(_END, params)
+        return
+    usage = {
+        "event_id": new_id(),
+        "grant_id": ended.grant_id,
+        "tool": ended.usage.tool,
+        "outcome": ended.usage.outcome,
+        "content_id": ended.usage.content_id,
+        "result_count": ended.usage.result_count,
+        "duration_milliseconds": ended.usage.duration_milliseconds,
+    }
+    await tx.execute(_CLOSE, {**params, **usage})
 
 
 def _call(found: dict[str, Any]) -> AuthenticatedCall:

@@ -153,6 +153,12 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         why="It serves for a day; for a month the names of a person's tools keep their meaning.",
     ),
     RetentionRule(
+        name="calls_in_flight_lost",
+        table="app.calls_in_flight",
+        condition="ends_by < app.now() - interval '1 hour'",
+        why="A call that was never closed holds its slot for half a minute; then it means nothing.",
+    ),
+    RetentionRule(
         name="usage_events_old",
         table="app.usage_events",
         condition="occurred_at < app.now() - interval '13 months'",

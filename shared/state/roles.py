@@ -77,6 +77,11 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         *_CIRCUITS,
         "EXECUTE ON FUNCTION app.authenticate_call(bytea)",
         "EXECUTE ON FUNCTION app.close_call(uuid, uuid, text, text, text, integer, integer)",
+        (
+            "EXECUTE ON FUNCTION app.admit_call("
+            "uuid, uuid, text, integer, double precision, integer, double precision)"
+        ),
+        "EXECUTE ON FUNCTION app.end_call(uuid, uuid)",
         "SELECT, INSERT, UPDATE ON app.tool_catalogue",
         "SELECT, INSERT, UPDATE ON app.session_abilities",
     ),
@@ -147,6 +152,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, UPDATE, DELETE ON app.refresh_tokens",
         "SELECT, UPDATE, DELETE ON app.usage_events",
         "SELECT, UPDATE, DELETE ON app.tool_catalogue",
+        "SELECT, UPDATE, DELETE ON app.calls_in_flight",
         "SELECT, UPDATE, DELETE ON app.assertion_ids",
         # What operators look at and force.
         "SELECT, INSERT, UPDATE ON app.circuits",

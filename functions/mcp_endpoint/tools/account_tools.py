@@ -104,5 +104,5 @@ def status_definition(tools: AccountTools) -> ToolDefinition:
         arguments=StatusArguments,
         output=StatusOutput,
         run=tools.status,
-        asks_site=False,
+        limit=None,
     )

@@ -94,6 +94,6 @@ def _as_tool(definition: ToolDefinition) -> Tool:
             read_only_hint=True,
             destructive_hint=False,
             idempotent_hint=True,
-            open_world_hint=definition.asks_site,
+            open_world_hint=definition.limit is not None,
         ),
     )

@@ -22,6 +22,7 @@ from functions.mcp_endpoint.tools.definitions import (
 )
 from shared.domain.content import Document
 from shared.domain.grants import AuthenticatedCall
+from shared.domain.rate_limits import LimitName
 from shared.domain.scopes import Scope
 
 QUESTION_CHARACTERS_MAX = 2_000
@@ -156,6 +157,7 @@ def connector_search_definition(tools: ConnectorTools) -> ToolDefinition:
         scope=Scope.SEARCH,
         arguments=ConnectorSearchArguments,
         output=ConnectorSearchOutput,
+        limit=LimitName.SEARCHES_BY_PERSON,
         run=tools.search,
     )
 
@@ -169,5 +171,6 @@ def connector_fetch_definition(tools: ConnectorTools) -> ToolDefinition:
         scope=Scope.READ,
         arguments=ConnectorFetchArguments,
         output=ConnectorDocument,
+        limit=LimitName.READINGS_BY_PERSON,
         run=tools.fetch,
     )

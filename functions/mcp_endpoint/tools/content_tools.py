@@ -18,6 +18,7 @@ from functions.mcp_endpoint.tools.definitions import (
 from functions.mcp_endpoint.tools.site_requests import SiteRequests
 from shared.domain.content import Document, SearchPage, SearchQuery
 from shared.domain.grants import AuthenticatedCall
+from shared.domain.rate_limits import LimitName
 from shared.domain.scopes import Scope
 
 SEARCH_LIMIT_DEFAULT = 10
@@ -157,6 +158,7 @@ def search_definition(tools: ContentTools) -> ToolDefinition:
         scope=Scope.SEARCH,
         arguments=SearchArguments,
         output=presentation.SearchOutput,
+        limit=LimitName.SEARCHES_BY_PERSON,
         run=tools.search,
     )
 
@@ -174,5 +176,6 @@ def read_definition(tools: ContentTools) -> ToolDefinition:
         scope=Scope.READ,
         arguments=ReadArguments,
         output=presentation.DocumentOutput,
+        limit=LimitName.READINGS_BY_PERSON,
         run=tools.read,
     )

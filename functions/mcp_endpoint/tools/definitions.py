@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.domain.grants import AuthenticatedCall
+from shared.domain.rate_limits import LimitName
 from shared.domain.scopes import Scope
 from shared.errors.base import LogFact, ServiceError
 from shared.errors.catalogue import ErrorCode
@@ -101,7 +102,7 @@ class CallableTool(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolDefinition:
-    """One tool of ours. All of them read only; ``asks_site`` tells whether Drupal is called."""
+    """One tool of ours. All of them read only; one without a ``limit`` never asks Drupal."""
 
     name: str
     title: str
@@ -110,7 +111,7 @@ class ToolDefinition:
     arguments: type[ToolArguments]
     output: type[ToolOutput]
     run: Callable[[AuthenticatedCall, Any], Awaitable[ToolResult]]
-    asks_site: bool = True
+    limit: LimitName | None
 
     @property
     def metric_name(self) -> str:

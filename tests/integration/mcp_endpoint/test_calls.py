@@ -224,3 +224,22 @@ async def test_people_who_call_at_once_see_their_own_account(
 
     accounts = [answer.json()["result"]["structuredContent"]["account_id"] for answer in answers]
     assert accounts == ["2", "3", "4", "6"] * 4
+
+
+async def test_one_persons_slow_calls_leave_the_others_theirs(
+    database_url: str, kms_key_id: str
+) -> None:
+    async with a_stack(database_url, kms_key_id) as stack:
+        maya, felix = await stack.sign_in("maya"), await stack.sign_in("felix")
+        gate = stack.site.control.hold(route="jsonrpc", times=5)
+        posts = [asyncio.create_task(stack.post(SEARCH, maya.token)) for _ in range(6)]
+        done, slow = await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)
+        (sixth,) = [post.result() for post in done]
+        other = asyncio.create_task(stack.post(SEARCH, felix.token))
+        gate.release()
+        answers = await asyncio.gather(*slow, other)
+        after = await stack.post(SEARCH, maya.token)
+
+    refused = sixth.json()["result"]["structuredContent"]["error"]
+    assert (refused["code"], refused["retry_after_seconds"]) == ("too_many_calls_at_once", 2)
+    assert [answer.json()["result"]["isError"] for answer in (*answers, after)] == [False] * 7

@@ -2,10 +2,11 @@
 
 import pytest
 
+from shared.domain.identifiers import UserId, new_id
 from shared.domain.sessions import EndCause
 from shared.domain.tokens import TokenHash
 from shared.state import calls, grants, sessions
-from shared.state.calls import CallRecord
+from shared.state.calls import CallRecord, EndedCall, UsageRow
 from shared.state.database import Database
 from tests.integration.state.pieces import (
     CLIENT_ID,
@@ -78,12 +79,18 @@ async def test_an_ended_call_leaves_one_row_and_that_the_person_was_here(
         async with database.autocommit() as tx:
             await calls.close(
                 tx,
-                grant_id=session.grant_id,
-                tool="search_tutorials",
-                outcome=outcome,
-                content_id=None,
-                result_count=3,
-                duration_milliseconds=12,
+                EndedCall(
+                    user_id=UserId(new_id()),
+                    grant_id=session.grant_id,
+                    call_id=None,
+                    usage=UsageRow(
+                        tool="search_tutorials",
+                        outcome=outcome,
+                        content_id=None,
+                        result_count=3,
+                        duration_milliseconds=12,
+                    ),
+                ),
             )
 
     seen = "SELECT last_used_at FROM app.grants"

@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.account_page import VISIT_IDLE_SECONDS_MAX
 from shared.domain.client_documents import DocumentContent
-from shared.domain.identifiers import ClientId, SignInId, UpstreamSubject, UserId, new_id
+from shared.domain.identifiers import CallId, ClientId, SignInId, UpstreamSubject, UserId, new_id
 from shared.domain.rate_limits import RATE_LIMITS, LimitName
 from shared.domain.sessions import EndCause, RotationDecision, decide_rotation
 from shared.domain.sign_ins import CODE_SECONDS_MAX, SIGN_IN_SECONDS_MAX
@@ -31,6 +31,7 @@ from shared.state import (
     users,
 )
 from shared.state.assertion_ids import AssertionUse
+from shared.state.calls import Admission, EndedCall, UsageRow
 from shared.state.database import Database
 from shared.state.retention import RULES, RetentionRule, purge
 from tests.integration.state.pieces import (
@@ -38,6 +39,7 @@ from tests.integration.state.pieces import (
     DAY,
     HOUR,
     REQUEST,
+    RESOURCE,
     StoredSession,
     a_hash,
     add_client,
@@ -212,12 +214,34 @@ async def a_call(database: Database) -> None:
     async with database.transaction() as tx:
         await calls.close(
             tx,
-            grant_id=grant_id,
-            tool="search_tutorials",
-            outcome="ok",
-            content_id=None,
-            result_count=1,
-            duration_milliseconds=1,
+            EndedCall(
+                user_id=UserId(new_id()),
+                grant_id=grant_id,
+                call_id=None,
+                usage=UsageRow(
+                    tool="search_tutorials",
+                    outcome="ok",
+                    content_id=None,
+                    result_count=1,
+                    duration_milliseconds=1,
+                ),
+            ),
+        )
+
+
+async def a_call_never_closed(database: Database) -> None:
+    session = await add_session(database)
+    async with database.autocommit() as tx:
+        await calls.authenticate(
+            tx,
+            session.access_hash,
+            Admission(
+                call_id=CallId(new_id()),
+                limit=LimitName.SEARCHES_BY_PERSON,
+                resource=RESOURCE,
+                slots=5,
+                lasts_seconds=30.0,
+            ),
         )
 
 
@@ -252,6 +276,7 @@ CASES = [
     Due("client_document_hosts_quiet", a_fetch, HOUR),
     Due("assertion_ids_expired", a_used_assertion, 100 + HOUR),
     Due("tool_catalogue_old", a_list_of_tools, 30 * DAY),
+    Due("calls_in_flight_lost", a_call_never_closed, 30 + HOUR, slack_seconds=20),
     Due("usage_events_old", a_call, 396 * DAY, slack_seconds=4 * DAY),
 ]
 

@@ -27,6 +27,7 @@ from shared.state import (
     tool_catalogue,
     users,
 )
+from shared.state.calls import EndedCall, UsageRow
 from shared.state.circuits import StoredCircuits
 from shared.state.database import Database, DatabaseStatementError
 from shared.state.retention import RULES, purge
@@ -64,6 +65,7 @@ REFUSED: dict[AppRole, tuple[LiteralString, ...]] = {
         "SELECT * FROM app.authorization_codes",
         "SELECT * FROM app.clients",
         "SELECT * FROM app.usage_events",
+        "DELETE FROM app.calls_in_flight",
         "INSERT INTO app.grants (grant_id) VALUES (gen_random_uuid())",
         "UPDATE app.grants SET user_id = gen_random_uuid()",
         "DELETE FROM app.grants",
@@ -247,12 +249,18 @@ async def test_the_mcp_endpoint_answers_a_call(database: Database, as_role: As) 
         assert await tool_catalogue.find(tx, found.call.grant.user_id) is not None
         await calls.close(
             tx,
-            grant_id=session.grant_id,
-            tool="search_tutorials",
-            outcome="ok",
-            content_id=None,
-            result_count=0,
-            duration_milliseconds=1,
+            EndedCall(
+                user_id=found.call.grant.user_id,
+                grant_id=session.grant_id,
+                call_id=None,
+                usage=UsageRow(
+                    tool="search_tutorials",
+                    outcome="ok",
+                    content_id=None,
+                    result_count=0,
+                    duration_milliseconds=1,
+                ),
+            ),
         )
 
     assert await value(database, "SELECT count(*) FROM app.usage_events") == 1

@@ -17,9 +17,9 @@ from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 
 from functions.mcp_endpoint.account_link import AccountLinks
+from functions.mcp_endpoint.admission import AdmissionRules, Turns
 from functions.mcp_endpoint.app import McpEndpoint
 from functions.mcp_endpoint.bearer import BearerCheck, Challenges
-from functions.mcp_endpoint.call_state import UsageRecord
 from functions.mcp_endpoint.exchange import ExchangeParts
 from functions.mcp_endpoint.mcp_server import McpProtocol, Offer, build_server
 from functions.mcp_endpoint.permissions import Permissions
@@ -48,7 +48,7 @@ from shared.domain.scopes import SCOPES_OFFERED
 from shared.domain.site_tools import SiteToolList
 from shared.domain.tokens import TokenHash, TokenKind, hash_token, mint
 from shared.observability.request_context import remaining_seconds
-from shared.state.calls import CallRecord
+from shared.state.calls import Admission, CallRecord, EndedCall, UsageRow
 from shared.upstream.drupal_tools import ListedTool
 
 T = TypeVar("T")
@@ -91,6 +91,7 @@ class Bearers:
         self.resource = resource
         self.records: dict[TokenHash, CallRecord] = {}
         self.lookups = 0
+        self.asked: list[Admission | None] = []
         self.outage: Exception | None = None
 
     def issue(self, call: AuthenticatedCall | None = None, /, **changes: Any) -> str:
@@ -111,12 +112,16 @@ class Bearers:
         self.records[hash_token(token)] = replace(record, **changes)
         return token
 
-    async def find(self, token_hash: TokenHash) -> CallRecord | None:
+    async def find(self, token_hash: TokenHash, admission: Admission | None) -> CallRecord | None:
         """What the database would answer."""
         self.lookups += 1
+        self.asked.append(admission)
         if self.outage is not None:
             raise self.outage
-        return self.records.get(token_hash)
+        record = self.records.get(token_hash)
+        if record is None or admission is not None:
+            return record
+        return replace(record, refusal=None, wait_seconds=None)
 
 
 class Site:
@@ -267,16 +272,19 @@ class Endpoint:
     lists: Lists
     abilities: Abilities
     protocol: McpProtocol
-    usage: list[UsageRecord] = field(default_factory=list)
+    usage: list[UsageRow] = field(default_factory=list)
+    ended: list[EndedCall] = field(default_factory=list)
     usage_failure: Exception | None = None
     transport: httpx2.AsyncBaseTransport | None = None
     """In place of a socket, where no bytes need to arrive before the answer is whole."""
 
-    async def write_usage(self, _grant_id: GrantId, record: UsageRecord) -> None:
+    async def close_call(self, ended: EndedCall) -> None:
         """Keep the row, or fail."""
         if self.usage_failure is not None:
             raise self.usage_failure
-        self.usage.append(record)
+        self.ended.append(ended)
+        if ended.usage is not None:
+            self.usage.append(ended.usage)
 
     @asynccontextmanager
     async def client(
@@ -352,11 +360,16 @@ async def serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def an_endpoint(
-    *, served: bool = False, remaining: Callable[[], float] = remaining_seconds
+    *,
+    served: bool = False,
+    remaining: Callable[[], float] = remaining_seconds,
+    calls_at_once_max: int | None = None,
 ) -> AsyncIterator[Endpoint]:
     """The app over in-memory pieces: called directly, or ``served`` on loopback."""
     if not served:
-        endpoint = build("http://127.0.0.1:8000/mcp", remaining=remaining)
+        endpoint = build(
+            "http://127.0.0.1:8000/mcp", remaining=remaining, calls_at_once_max=calls_at_once_max
+        )
         endpoint.transport = httpx2.ASGITransport(endpoint.app, raise_app_exceptions=False)
         async with endpoint.protocol.running():
             yield endpoint
@@ -368,7 +381,12 @@ async def an_endpoint(
             yield endpoint
 
 
-def build(mcp_url: str, *, remaining: Callable[[], float] = remaining_seconds) -> Endpoint:
+def build(
+    mcp_url: str,
+    *,
+    remaining: Callable[[], float] = remaining_seconds,
+    calls_at_once_max: int | None = None,
+) -> Endpoint:
     """The app over in-memory pieces, not served yet."""
     site, bearers, lists = Site(), Bearers(mcp_url), Lists()
     requests = SiteRequests(site, remaining_seconds=remaining, timeout_seconds=8.0)
@@ -386,8 +404,8 @@ def build(mcp_url: str, *, remaining: Callable[[], float] = remaining_seconds) -
         prompts=build_prompts(),
     )
 
-    async def write_usage(grant_id: GrantId, record: UsageRecord) -> None:
-        await endpoint.write_usage(grant_id, record)
+    async def close_call(ended: EndedCall) -> None:
+        await endpoint.close_call(ended)
 
     parts = ExchangeParts(
         body_bytes_max=100_000,
@@ -399,8 +417,12 @@ def build(mcp_url: str, *, remaining: Callable[[], float] = remaining_seconds) -
             mcp_url=mcp_url,
             body_bytes_max=100_000,
         ),
-        write_usage=write_usage,
         links=links,
+        admission=AdmissionRules(
+            catalogue, resource=mcp_url, calls_in_flight_max=5, remaining_seconds=remaining
+        ),
+        turns=Turns(calls_at_once_max),
+        close_call=close_call,
     )
     endpoint = Endpoint(
         url=mcp_url,

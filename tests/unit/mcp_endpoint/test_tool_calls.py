@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from functions.mcp_endpoint.admission import WORK_SECONDS_MIN
 from functions.mcp_endpoint.waiting import ANSWER_MARGIN_SECONDS
 from shared.domain.identifiers import UpstreamSubject
 from shared.errors.base import ServiceError, UnavailableError
@@ -58,7 +60,9 @@ async def test_an_unforeseen_error_tells_nothing_of_itself(
 
 
 async def test_a_tool_is_stopped_before_the_request_runs_out_of_time() -> None:
-    async with an_endpoint(remaining=lambda: ANSWER_MARGIN_SECONDS + 0.05) as endpoint:
+    at_first = iter([ANSWER_MARGIN_SECONDS + WORK_SECONDS_MIN])
+    remaining = partial(next, at_first, ANSWER_MARGIN_SECONDS + 0.05)
+    async with an_endpoint(remaining=remaining) as endpoint:
         endpoint.site.gate.clear()
         answer = await endpoint.post(READ, endpoint.bearers.issue())
 
