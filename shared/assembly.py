@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared import aws_service, stored_settings
 from shared.queue.pair_spill import DynamoDbPairSpill
 from shared.queue.refresh_queue import SqsWatchdog
-from shared.settings import SafetyNetSettings, StateSettings, UpstreamSettings
+from shared.settings import SafetyNetSettings, SpillSettings, StateSettings, UpstreamSettings
 from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
 from shared.state.refused_seals import AuditedRefusals
@@ -70,11 +70,17 @@ def prepare_with_nets() -> None:
     aws_service.prepare("sqs", "dynamodb")
 
 
+def opened_spill(settings: SpillSettings) -> DynamoDbPairSpill | None:
+    """The second store, where there is one."""
+    table = settings.spill_table
+    return None if table is None else DynamoDbPairSpill(table)
+
+
 def opened_nets(settings: SafetyNetSettings) -> OpenedNets:
     """The second store and the watchdog, where there are any."""
-    table, url = settings.spill_table, settings.watchdog_queue_url
+    url = settings.watchdog_queue_url
     return OpenedNets(
-        spill=None if table is None else DynamoDbPairSpill(table),
+        spill=opened_spill(settings),
         watchdog=None if url is None else SqsWatchdog(url),
     )
 

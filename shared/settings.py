@@ -212,13 +212,9 @@ class SessionSettings(_Group):
     )
 
 
-class SafetyNetSettings(_Group):
-    """What catches a refresh whose worker or database dies; optional in the local stage only."""
+class SpillSettings(_Group):
+    """The second store of refreshed pairs; optional in the local stage only."""
 
-    watchdog_queue_url: str | None = Field(
-        default=None,
-        description="SQS queue of repeats; required outside the local stage. Empty: no repeats.",
-    )
     spill_table: str | None = Field(
         default=None,
         description="DynamoDB table for refreshed pairs that Postgres does not take; required "
@@ -226,8 +222,22 @@ class SafetyNetSettings(_Group):
     )
 
     @model_validator(mode="after")
-    def _nets_outside_local(self) -> Self:
-        self._require_outside_local("watchdog_queue_url", "spill_table")
+    def _spill_outside_local(self) -> Self:
+        self._require_outside_local("spill_table")
+        return self
+
+
+class SafetyNetSettings(SpillSettings):
+    """What catches a refresh whose worker or database dies; optional in the local stage only."""
+
+    watchdog_queue_url: str | None = Field(
+        default=None,
+        description="SQS queue of repeats; required outside the local stage. Empty: no repeats.",
+    )
+
+    @model_validator(mode="after")
+    def _watchdog_outside_local(self) -> Self:
+        self._require_outside_local("watchdog_queue_url")
         return self
 
 
@@ -344,7 +354,7 @@ class TokenRefreshFunctionSettings(
 
 
 class CleanupFunctionSettings(
-    ObservabilitySettings, StateSettings, UpstreamSettings, CleanupSettings
+    ObservabilitySettings, StateSettings, UpstreamSettings, SpillSettings, CleanupSettings
 ):
     """All that functions/cleanup reads."""
 

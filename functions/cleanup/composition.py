@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 from functions.cleanup.housekeeping import Housekeeping
 from functions.cleanup.key_rotation import KeyRotation
-from shared.assembly import OpenedAdapters, limits_of, opened_adapters, site_of
+from shared.assembly import OpenedAdapters, limits_of, opened_adapters, opened_spill, site_of
 from shared.observability import request_context
+from shared.queue.pair_spill import DynamoDbPairSpill
 from shared.settings import CleanupFunctionSettings
 from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.vault.data_key_changes import DataKeyChanges
 from shared.workflows.discard_pair import DiscardedPairDrainer
 from shared.workflows.drain_outbox import OutboxDrainer
 from shared.workflows.erase_person import PendingErasures
+from shared.workflows.settle_spilled_pairs import SpilledPairs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +22,13 @@ class Parts:
 
     housekeeping: Housekeeping
     opened: OpenedAdapters
+    spill: DynamoDbPairSpill | None
 
     def forget(self) -> None:
         """Drop connections and opened keys."""
         self.opened.forget()
+        if self.spill is not None:
+            self.spill.forget_client()
 
 
 def _key_rotation(opened: OpenedAdapters, settings: CleanupFunctionSettings) -> KeyRotation:
@@ -41,12 +46,19 @@ def compose(settings: CleanupFunctionSettings) -> Parts:
     """Build every adapter from ``settings``."""
     opened = opened_adapters(settings)
     oauth = DrupalOAuth(site_of(settings), limits=limits_of(settings))
+    spill = opened_spill(settings)
+    late = None
+    if spill is not None:
+        late = SpilledPairs(
+            opened.database, opened.vault, spill, seconds_left=request_context.remaining_seconds
+        )
     housekeeping = Housekeeping(
         opened.database,
-        OutboxDrainer(opened.database, opened.vault, oauth),
+        OutboxDrainer(opened.database, opened.vault, oauth, late_pairs=late),
         DiscardedPairDrainer(opened.database, opened.vault, oauth),
         batch_max=settings.cleanup_batch_max,
         seconds_left=request_context.remaining_seconds,
+        first=() if late is None else (late,),
         chores=(PendingErasures(opened.database), _key_rotation(opened, settings)),
     )
-    return Parts(housekeeping=housekeeping, opened=opened)
+    return Parts(housekeeping=housekeeping, opened=opened, spill=spill)

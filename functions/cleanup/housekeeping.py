@@ -48,6 +48,7 @@ class Housekeeping:
         seconds_left: Callable[[], float],
         rules: Sequence[RetentionRule] = retention.RULES,
         chores: Sequence[Chore] = (),
+        first: Sequence[Chore] = (),
     ) -> None:
         self._database = database
         self._drainer = drainer
@@ -56,10 +57,17 @@ class Housekeeping:
         self._seconds_left = seconds_left
         self._rules = rules
         self._chores = chores
+        self._first = first
 
     async def run(self) -> dict[str, int]:
-        """Do what there is to do; how many rows each step concerned."""
-        done = {"lapsed": await self._end_lapsed(), **await self._tell_upstream()}
+        """Do what there is to do; how many rows each step concerned.
+
+        ``first`` comes before Drupal is told: it may find that a grant lives after all.
+        """
+        done = {"lapsed": await self._end_lapsed()}
+        for chore in self._first:
+            done.update(await _done_by(chore))
+        done.update(await self._tell_upstream())
         for chore in self._chores:
             done.update(await _done_by(chore))
         for rule in self._rules:

@@ -21,3 +21,11 @@ class SpilledPair:
     pair: SealedPair
     life_seconds: int
     received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpillPage:
+    """Some of the pairs in the second store; ``cursor`` leads to the others, None at the end."""
+
+    pairs: tuple[SpilledPair, ...]
+    cursor: object | None

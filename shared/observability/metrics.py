@@ -53,6 +53,7 @@ class MetricName(StrEnum):
     QUEUE_MESSAGES = "QueueMessages"
     WATCHDOGS_NOT_ARMED = "WatchdogsNotArmed"
     PAIRS_SPILLED = "PairsSpilled"
+    SPILLED_PAIRS_SETTLED = "SpilledPairsSettled"
     SIGN_INS = "SignIns"
     ACCOUNT_SIGN_INS = "AccountSignIns"
     OAUTH_ANSWERS = "OAuthAnswers"
@@ -166,6 +167,11 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.PAIRS_SPILLED: MetricSpec(
         _COUNT, (), "Refreshed pairs put into the second store, because Postgres took too long."
+    ),
+    MetricName.SPILLED_PAIRS_SETTLED: MetricSpec(
+        _COUNT,
+        (Dimension.OUTCOME,),
+        "Pairs in the second store that nobody came for, by what the cleanup did with them.",
     ),
     MetricName.SIGN_INS: MetricSpec(
         _COUNT, (Dimension.OUTCOME,), "Sign-ins by the step or end they reached."

@@ -5,11 +5,12 @@ Nothing here opens a pair. The table forgets an item after a week by its time-to
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from shared.aws_service import AwsService, CallLimits, ExpectedRefusalError
 from shared.domain.grants import SealedPair
 from shared.domain.identifiers import GrantId
-from shared.domain.spilled_pairs import SpilledPair
+from shared.domain.spilled_pairs import SpilledPair, SpillPage
 from shared.errors.base import UnavailableError
 from shared.errors.catalogue import ErrorCode
 from shared.observability import metrics
@@ -86,9 +87,62 @@ class DynamoDbPairSpill:
         item = answer.get("Item")
         return None if item is None else _spilled(grant_id, pair_generation, item)
 
+    async def page(self, *, cursor: object | None, limit: int) -> SpillPage:
+        """Up to ``limit`` pairs, whoever they belong to, from ``cursor`` on.
+
+        What is no pair is left out: it must not keep the others from being found.
+
+        Raises:
+            SpillUnavailableError: the store is away.
+        """
+        begun = {} if cursor is None else {"ExclusiveStartKey": cursor}
+        answer: Any = await self._dynamodb.call(
+            lambda dynamodb: dynamodb.scan(
+                TableName=self._table_name, ConsistentRead=True, Limit=limit, **begun
+            )
+        )
+        read = (_read_or_none(item) for item in answer.get("Items", []))
+        return SpillPage(
+            pairs=tuple(pair for pair in read if pair is not None),
+            cursor=answer.get("LastEvaluatedKey"),
+        )
+
+    async def forget(self, spilled: SpilledPair) -> None:
+        """Take this very pair out; one received later for the same place stays.
+
+        Raises:
+            SpillUnavailableError: the store is away.
+        """
+        item = _item(spilled)
+        try:
+            await self._dynamodb.call(
+                lambda dynamodb: dynamodb.delete_item(
+                    TableName=self._table_name,
+                    Key=_key_of(spilled),
+                    ConditionExpression="received_microseconds = :received",
+                    ExpressionAttributeValues={":received": item["received_microseconds"]},
+                ),
+                expected=(_SUPERSEDED,),
+            )
+        except ExpectedRefusalError:
+            log.info("spilled pair is gone or replaced", grant_id=str(spilled.grant_id))
+
     def forget_client(self) -> None:
         """Drop connections and credentials."""
         self._dynamodb.forget_client()
+
+
+def _key_of(spilled: SpilledPair) -> dict[str, dict[str, Any]]:
+    return _key(spilled.grant_id, spilled.pair_generation)
+
+
+def _read_or_none(item: dict[str, Any]) -> SpilledPair | None:
+    try:
+        grant_id = GrantId(UUID(item["grant_id"]["S"]))
+        return _spilled(grant_id, int(item["pair_generation"]["N"]), item)
+    except (SpillUnavailableError, KeyError, TypeError, ValueError) as error:
+        log.error("no pair in the second store", error_type=type(error).__name__)
+        return None
 
 
 def _key(grant_id: GrantId, pair_generation: int) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""Drupal's pairs that belong to no grant and are to be burnt. Never drops one that was not."""
+"""Drupal's pairs that belong to no grant and are to be burnt.
+
+Never drops one that was not, until its refresh token is dead by itself (``retention``).
+"""
 
 from dataclasses import dataclass, field
 from typing import LiteralString

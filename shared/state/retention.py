@@ -94,6 +94,12 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         why="As sessions; and never before Drupal was told.",
     ),
     RetentionRule(
+        name="discarded_pairs_worthless",
+        table="app.discarded_pairs",
+        condition="created_at < app.now() - interval '180 days'",
+        why="Drupal could not be told; no refresh token lives that long unused.",
+    ),
+    RetentionRule(
         name="people_unseen",
         table="app.users",
         condition="seen_at < app.now() - interval '90 days'"

@@ -144,7 +144,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, UPDATE, DELETE ON app.browser_approvals",
         "SELECT, UPDATE, DELETE ON app.account_sign_ins",
         "SELECT, UPDATE, DELETE ON app.account_visits",
-        "SELECT, UPDATE, DELETE ON app.discarded_pairs",
+        "SELECT, INSERT, UPDATE, DELETE ON app.discarded_pairs",
         "DELETE, UPDATE ON app.refresh_attempts",
         "SELECT, UPDATE, DELETE ON app.authorization_codes",
         "SELECT, UPDATE, DELETE ON app.sessions",

@@ -6,6 +6,7 @@ A pair is forgotten only once Drupal was told; until then it is tried again, eve
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from shared.domain.grants import Grant, GrantStatus
 from shared.errors.base import ServiceError
@@ -45,13 +46,28 @@ class DrainResult:
     postponed: int = 0
 
 
+class LatePairs(Protocol):
+    """Pairs that were refreshed and came too late for their grant's end."""
+
+    async def turned_up(self, grant: Grant) -> bool:
+        """Whether one has and the grant lives again. Raises ``UnavailableError`` if unknown."""
+
+
 class OutboxDrainer:
     """Works off the revocation outbox."""
 
-    def __init__(self, database: Database, vault: TokenVault, oauth: DrupalOAuth) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: TokenVault,
+        oauth: DrupalOAuth,
+        *,
+        late_pairs: LatePairs | None = None,
+    ) -> None:
         self._database = database
         self._vault = vault
         self._oauth = oauth
+        self._late_pairs = late_pairs
 
     async def drain(self, *, seconds_left: Callable[[], float]) -> DrainResult:
         """Burn pairs until none is due, time is short, or Drupal is away."""
@@ -78,6 +94,8 @@ class OutboxDrainer:
             # Its pair has turned up since: it lives, and nothing of it may be burnt.
             grant = None
         try:
+            if grant is not None and await self._revived(grant):
+                grant = None
             if grant is not None:
                 pair = await open_pair(self._vault, grant)
                 await self._oauth.burn(pair, timeout_seconds=BURN_TIMEOUT_SECONDS)
@@ -86,6 +104,10 @@ class OutboxDrainer:
             return False
         await self._forget(pending, grant)
         return True
+
+    async def _revived(self, grant: Grant) -> bool:
+        """Whether its next pair has come in time: burning this one could kill that one, too."""
+        return self._late_pairs is not None and await self._late_pairs.turned_up(grant)
 
     async def _postpone(self, pending: PendingRevocation, error: ServiceError) -> None:
         log.warning("upstream revocation postponed", error=error, tries=pending.tries)

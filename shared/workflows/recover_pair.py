@@ -16,9 +16,9 @@ from shared.observability import metrics
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
 from shared.state import refresh_attempts
-from shared.state.database import Database
+from shared.state.database import Database, Transaction
 from shared.vault.token_vault import SealedTokenRefusedError, TokenVault
-from shared.workflows.keep_pair import store_or_revive
+from shared.workflows.keep_pair import Kept, store_or_revive
 from shared.workflows.safety_nets import PairSpill
 from shared.workflows.sealed_pairs import open_pair, refresh_after_seconds
 
@@ -56,19 +56,9 @@ class PairRecovery:
             return Recovery.UNKNOWN
         if spilled is None or not await self._opens(grant, spilled):
             return Recovery.NOTHING
-        age_seconds = max(0.0, (now - spilled.received_at).total_seconds())
-        after = refresh_after_seconds(spilled.life_seconds)
         async with self._database.transaction() as tx:
-            kept = await store_or_revive(
-                tx,
-                grant,
-                spilled.pair,
-                life_seconds=max(0, int(spilled.life_seconds - age_seconds)),
-                refresh_after=None if after is None else max(0.0, after - age_seconds),
-                recovered=True,
-            )
+            kept = await store_spilled(tx, grant, spilled, now=now)
             await refresh_attempts.finish(tx, attempt_id=attempt_id, outcome="recovered")
-        metrics.count(MetricName.PAIRS_RECOVERED)
         log.warning("refreshed pair recovered", grant_id=str(grant.grant_id))
         return Recovery.STORED if kept.stored else Recovery.NOTHING
 
@@ -83,3 +73,22 @@ class PairRecovery:
             log.error("spilled pair does not open", error=error, grant_id=str(grant.grant_id))
             return False
         return True
+
+
+async def store_spilled(
+    tx: Transaction, grant: Grant, spilled: SpilledPair, *, now: datetime
+) -> Kept:
+    """Store a pair that has opened, as the generation after ``grant``'s; its life began earlier."""
+    age_seconds = max(0.0, (now - spilled.received_at).total_seconds())
+    after = refresh_after_seconds(spilled.life_seconds)
+    kept = await store_or_revive(
+        tx,
+        grant,
+        spilled.pair,
+        life_seconds=max(0, int(spilled.life_seconds - age_seconds)),
+        refresh_after=None if after is None else max(0.0, after - age_seconds),
+        recovered=True,
+    )
+    if kept.stored:
+        metrics.count(MetricName.PAIRS_RECOVERED)
+    return kept

@@ -51,11 +51,12 @@ REWRAPPING = {
 NETS = {"sqs:SendMessage", "dynamodb:PutItem", "dynamodb:GetItem"}
 TAKING = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 READING = {"ssm:GetParameter", "secretsmanager:GetSecretValue"}
+EMPTYING = {"dynamodb:Scan", "dynamodb:GetItem", "dynamodb:DeleteItem"}
 ACTIONS = {
     "mcp_endpoint": SEALING | READING | NETS,
     "oauth": SEALING | READING,
     "token_refresh": SEALING | READING | NETS | TAKING,
-    "cleanup": REWRAPPING | READING,
+    "cleanup": REWRAPPING | READING | EMPTYING,
     "migrate": {"secretsmanager:GetSecretValue"},
     "canary": {
         "ssm:GetParameter",

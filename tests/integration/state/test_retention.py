@@ -22,6 +22,7 @@ from shared.state import (
     calls,
     client_documents,
     clients,
+    discarded_pairs,
     grants,
     rate_limits,
     refresh_attempts,
@@ -209,6 +210,16 @@ async def an_entry_of_a_limit(database: Database) -> None:
         assert await rate_limits.take(tx, limit, "198.51.100.7") == 0
 
 
+async def a_pair_that_could_not_be_burnt(database: Database) -> None:
+    grant_id = await add_grant(database)
+    async with database.transaction() as tx:
+        grant = await grants.find(tx, grant_id)
+        assert grant is not None
+        await discarded_pairs.add(
+            tx, pair_id=new_id(), user_id=grant.user_id, pair=grant.pair, seconds=0
+        )
+
+
 async def a_call(database: Database) -> None:
     grant_id = await add_grant(database)
     async with database.transaction() as tx:
@@ -268,6 +279,7 @@ CASES = [
     Due("browser_approvals_expired", an_approval, HOUR),
     Due("refresh_attempts_old", an_attempt, 7 * DAY),
     Due("grants_ended", an_ended_grant, 90 * DAY),
+    Due("discarded_pairs_worthless", a_pair_that_could_not_be_burnt, 180 * DAY),
     Due("people_unseen", a_person_without_a_grant, 90 * DAY),
     Due("clients_unused", an_unused_client, DAY),
     Due("clients_left", a_client_without_a_grant, 396 * DAY, slack_seconds=4 * DAY),
