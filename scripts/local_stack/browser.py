@@ -25,7 +25,7 @@ class BrowserError(Exception):
 
 @dataclass(frozen=True)
 class Button:
-    """A button that sends its form."""
+    """A button that sends its form; its text is the one that a screen reader tells."""
 
     text: str
     name: str | None
@@ -110,7 +110,8 @@ def _form(tag: Tag, page_url: str) -> Form:
         name = _text(control, "name")
         kind = _text(control, "type").lower() or ("submit" if control.name == "button" else "text")
         if kind in _SUBMITS:
-            label = control.get_text(" ", strip=True) or _text(control, "value")
+            text = control.get_text(" ", strip=True) or _text(control, "value")
+            label = _text(control, "aria-label") or text
             buttons.append(Button(label, name or None, _text(control, "value")))
         elif name and not (kind in _CHECKABLE and not control.has_attr("checked")):
             fields[name] = _value(control)

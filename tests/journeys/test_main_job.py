@@ -7,9 +7,9 @@ import httpx2
 import pytest
 from mcp import Client
 
-from scripts.local_stack.browser import Page
 from scripts.local_stack.client import MODES, ClientMemory
 from scripts.local_stack.options import Front
+from tests.journeys.account_page import AccountPage
 from tests.journeys.old_client import search_as_an_old_client
 from tests.journeys.world import World, running_world, text_of
 
@@ -48,16 +48,11 @@ async def hear_of_progress_before_the_site_has_answered(world: World, client: Cl
 
 async def disconnect_everything_on_the_account_page(world: World, kept: ClientMemory) -> None:
     assert await answer_to_a_call(world, kept) == 200
-    address = f"{world.stack.addresses.issuer_url}/account"
     async with world.person() as person:
-        assert await person.sign_in(address, address) == address
-        page = await person.browser.open(address)
-        assert isinstance(page, Page)
-        assert page.text.count("Scripted client") == len(MODES)
-        form = next(form for form in page.forms if "Disconnect all" in form.buttons[0].text)
-        page = await person.browser.submit(page, form, button=form.buttons[0])
-        assert isinstance(page, Page)
-    assert "None of them can use your account any more" in page.text
+        page = await AccountPage.opened(world, person)
+        assert page.shown.text.count("Scripted client") == len(MODES)
+        said = await page.press("Disconnect all")
+    assert "None of them can use your account any more" in said
     assert await answer_to_a_call(world, kept) == 401
 
 
