@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from functions.canary.session import CanarySession
 from scripts.local_stack.client import REDIRECT_URI, ClientMemory, connected_client
+from shared.checks.canary_session import CanarySession
 
 SIGN_IN_SECONDS_MAX: Final = 600.0
 REQUEST_BYTES_MAX: Final = 16_384

@@ -36,6 +36,7 @@ FOLDERS_WITHOUT_CODE: Mapping[str, str] = {
     "events/mcp_endpoint": "HTTP at the MCP endpoint, as its Function URL hands it over.",
     "events/oauth": "HTTP at the authorization server, the same way.",
     "events/migrate": "What CloudFormation and operators ask of the migrations.",
+    "events/release_check": "What CodeDeploy asks before traffic moves.",
     "events/token_refresh": "The schedule's event, and those of the two queues.",
     "requirements": "Direct dependencies (`*.in`) and their hashed pins (`*.txt`), by function.",
     "shared/state/migrations": "The database schema: plain SQL, forward only, one file a step.",

@@ -359,13 +359,28 @@ class CleanupFunctionSettings(
     """All that functions/cleanup reads."""
 
 
-class CanaryFunctionSettings(ObservabilitySettings, OriginSettings):
-    """All that functions/canary reads."""
+class CheckSettings(OriginSettings):
+    """What the checks from outside need."""
 
     canary_secret_id: str | None = Field(
         default=None,
         description="Secret with the canary's session; empty: only what strangers can see is"
         " checked.",
+    )
+
+
+class CanaryFunctionSettings(ObservabilitySettings, CheckSettings):
+    """All that functions/canary reads."""
+
+
+class ReleaseCheckFunctionSettings(ObservabilitySettings, CheckSettings):
+    """All that functions/release_check reads."""
+
+    checked_mcp_version: str = Field(
+        description="ARN of the version of mcp_endpoint that is about to get traffic."
+    )
+    checked_oauth_version: str = Field(
+        description="ARN of the version of oauth that is about to get traffic."
     )
 
 
@@ -385,4 +400,5 @@ FUNCTION_SETTINGS: Mapping[str, type[_Group]] = {
     "cleanup": CleanupFunctionSettings,
     "migrate": MigrateFunctionSettings,
     "canary": CanaryFunctionSettings,
+    "release_check": ReleaseCheckFunctionSettings,
 }

@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass
 
 from functions.canary.round import CanaryRound
-from functions.canary.session import SecretsManagerSession
 from functions.canary.session_keeper import SessionKeeper
+from shared.checks.canary_session import SecretsManagerSession
 from shared.checks.https_doors import HttpsDoors
 from shared.settings import CanaryFunctionSettings
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from functions.canary.session import NoSessionError
 from functions.canary.session_keeper import SessionKeeper
+from shared.checks.canary_session import NoSessionError
 from shared.checks.catalogue import CanaryAccount, CheckFailedError, CheckName, Deployment
 from shared.checks.doors import Doors, NoAnswerError
 from shared.checks.runner import CheckOutcome, Finding, run_checks

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from functions.canary.session import CanarySession, SessionStore
+from shared.checks.canary_session import CanarySession, SessionStore
 from shared.checks.catalogue import CanaryAccount, CheckFailedError
 from shared.checks.doors import Answered, Door, Doors, Question
 from shared.discovery.documents import TOKEN_PATH

@@ -28,6 +28,7 @@ LOGICAL_IDS: Final = {
     "cleanup": "CleanupFunction",
     "migrate": "MigrateFunction",
     "canary": "CanaryFunction",
+    "release_check": "ReleaseCheckFunction",
 }
 """The functions, and their names in the template, which `sam build` gives to its folders."""
 STREAMING: Final = "mcp_endpoint"

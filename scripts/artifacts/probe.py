@@ -21,9 +21,12 @@ from pathlib import Path
 
 OUR_PACKAGES = ("functions", "shared")
 CLIENTS = ("kms", "ssm", "secretsmanager")
-NETS = ("sqs", "dynamodb")
-"""Services that only the functions that refresh use."""
-REFRESHING = ("mcp_endpoint", "token_refresh")
+MORE_CLIENTS = {
+    "mcp_endpoint": ("sqs", "dynamodb"),
+    "token_refresh": ("sqs", "dynamodb"),
+    "release_check": ("lambda", "codedeploy"),
+}
+"""Services that only some functions use."""
 
 
 def imported_by(source: str, package: str) -> Iterator[tuple[str, str]]:
@@ -91,7 +94,7 @@ async def compose(function: str) -> None:
 def build_clients(function: str) -> None:
     """A client of every AWS service that is used: their API models must be there."""
     boto3 = importlib.import_module("boto3")
-    for service in (*CLIENTS, *(NETS if function in REFRESHING else ())):
+    for service in (*CLIENTS, *MORE_CLIENTS.get(function, ())):
         boto3.client(service)
 
 

@@ -42,6 +42,8 @@ SETTINGS: Final = {
             for name in ("mcp_endpoint", "oauth", "token_refresh", "cleanup", "migrate")
         }
     ),
+    "CHECKED_MCP_VERSION": "mcp_endpoint:1",
+    "CHECKED_OAUTH_VERSION": "oauth:1",
     "KMS_KEY_ID": "alias/none",
     "REFRESH_QUEUE_URL": f"http://{_DEAD}/refresh",
     "WATCHDOG_QUEUE_URL": f"http://{_DEAD}/watchdog",

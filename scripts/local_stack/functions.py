@@ -59,7 +59,8 @@ class Surroundings:
 
     def variables_of_an_outsider(self) -> dict[str, str]:
         """Environment variables of a function that knows public addresses only."""
-        return self._for_everybody()
+        versions = {"CHECKED_MCP_VERSION": "mcp_endpoint", "CHECKED_OAUTH_VERSION": "oauth"}
+        return self._for_everybody() | versions
 
     def _for_everybody(self) -> dict[str, str]:
         site = self.site
@@ -152,6 +153,15 @@ def _functions(around: Surroundings) -> list[FunctionSpec]:
             handler="functions.canary.handler.handler",
             environment=around.variables_of_an_outsider(),
             timeout_seconds=CANARY_SECONDS_MAX,
+            environments_max=1,
+            has_url=False,
+            region=REGION,
+        ),
+        FunctionSpec(
+            name="release_check",
+            handler="functions.release_check.handler.handler",
+            environment=around.variables_of_an_outsider(),
+            timeout_seconds=SCHEDULED_SECONDS_MAX,
             environments_max=1,
             has_url=False,
             region=REGION,

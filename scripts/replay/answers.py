@@ -3,12 +3,12 @@
 It must not know any function: the shape of the bytes decides.
 """
 
-import base64
 import json
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-PRELUDE_END: Final = b"\0" * 8
+from shared.lambda_stream.http_answers import read_http_answer
+from shared.lambda_stream.http_events import PRELUDE_END
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,16 @@ def read_answer(raw: bytes) -> FunctionAnswer:
     Raises:
         ValueError: they are neither JSON nor a stream with a prelude.
     """
-    prelude, end, body = raw.partition(PRELUDE_END)
-    if end:
-        return _http(json.loads(prelude), body)
+    if PRELUDE_END in raw:
+        return _http(raw)
     value = json.loads(raw)
     if isinstance(value, dict) and "statusCode" in value:
-        text = str(value.get("body") or "")
-        encoded = bool(value.get("isBase64Encoded"))
-        return _http(value, base64.b64decode(text) if encoded else text.encode())
+        return _http(raw)
     if isinstance(value, dict) and "errorType" in value:
         return FunctionAnswer(error=str(value["errorType"]))
     return FunctionAnswer(result=value)
 
 
-def _http(described: dict[str, Any], body: bytes) -> FunctionAnswer:
-    headers = {name.lower(): str(text) for name, text in (described.get("headers") or {}).items()}
-    cookies = tuple(str(cookie) for cookie in described.get("cookies") or ())
-    return FunctionAnswer(int(described["statusCode"]), headers, cookies, body)
+def _http(raw: bytes) -> FunctionAnswer:
+    answer = read_http_answer(raw)
+    return FunctionAnswer(answer.status, answer.headers, answer.cookies, answer.body)

@@ -12,14 +12,15 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from functions.canary.session import CanarySession
 from scripts.canary_session import signed_in
 from scripts.local_stack.client import REDIRECT_URI
 from scripts.local_stack.queues import sdk_client
 from scripts.local_stack.schedules import Schedule
+from shared.checks.canary_session import CanarySession
 from shared.checks.catalogue import CHECKS
 from shared.domain.tokens import TokenKind, mint
 from tests.journeys.world import World, running_world
+from tests.support.lambda_api import LambdaApi, running_lambda_api
 
 SECRET = "canary"
 LONG_AGO = 0.0
@@ -55,6 +56,12 @@ class Canary:
         text = self.secrets.get_secret_value(SecretId=SECRET)["SecretString"]
         return CanarySession.model_validate_json(text)
 
+    async def release_check(self) -> dict[str, Any]:
+        """What the hook of a deployment answers."""
+        hook = {"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"}
+        answer = await self.world.stack.emulator.invoke("release_check", hook)
+        return dict(json.loads(answer) if isinstance(answer, bytes) else answer)
+
     async def round(self) -> dict[str, str]:
         """One tick's answer."""
         emulator = self.world.stack.emulator
@@ -63,8 +70,14 @@ class Canary:
 
 
 @asynccontextmanager
-async def running_canary(folder: Path) -> AsyncIterator[Canary]:
-    async with running_world(folder, variables={"CANARY_SECRET_ID": SECRET}) as world:
+async def running_canary(folder: Path, api: LambdaApi) -> AsyncIterator[Canary]:
+    variables = {
+        "CANARY_SECRET_ID": SECRET,
+        "AWS_ENDPOINT_URL_LAMBDA": api.url,
+        "AWS_ENDPOINT_URL_CODEDEPLOY": api.url,
+    }
+    async with running_world(folder, variables=variables) as world:
+        api.stack = world.stack
         secrets = sdk_client("secretsmanager", world.stack.addresses.aws_url)
         secrets.create_secret(Name=SECRET, SecretString="{}")
         yield Canary(world, secrets)
@@ -125,10 +138,47 @@ async def names_a_session_that_is_over(canary: Canary) -> None:
     assert answer["resource_metadata"] == "passed"
 
 
+async def lets_a_version_have_traffic_that_answers(canary: Canary, api: LambdaApi) -> None:
+    answer = await canary.release_check()
+
+    assert answer == {"passed": True, "checks": ALL_PASS}
+    assert set(api.invoked) == {"mcp_endpoint", "oauth"}
+    assert api.verdicts.pop() == {
+        "deploymentId": "d-1",
+        "lifecycleEventHookExecutionId": "e-1",
+        "status": "Succeeded",
+    }
+
+
+async def stops_no_release_for_the_site(canary: Canary, api: LambdaApi) -> None:
+    canary.world.site.control.search_is_down()
+    answer = await canary.release_check()
+    canary.world.site.control.search_is_down(None)
+
+    assert answer["checks"]["site_call"] == "failed"
+    assert api.verdicts.pop()["status"] == "Succeeded"
+
+
+async def keeps_traffic_from_a_version_that_is_not_well(canary: Canary, api: LambdaApi) -> None:
+    api.raising.add("oauth")
+
+    answer = await canary.release_check()
+
+    assert not answer["passed"]
+    oauth = {"server_metadata", "oauth_lives", "consent_page"}
+    assert answer["checks"] == ALL_PASS | dict.fromkeys(oauth, "unreachable")
+    assert api.verdicts.pop()["status"] == "Failed"
+
+
 @pytest.mark.timeout(180)
-async def test_the_canary_passes_while_all_is_well_and_names_what_is_not(tmp_path: Path) -> None:
-    async with running_canary(tmp_path) as canary:
+async def test_both_checkers_pass_while_all_is_well_and_tell_what_is_not(
+    tmp_path: Path,
+) -> None:
+    async with running_lambda_api() as api, running_canary(tmp_path, api) as canary:
         await passes_with_a_session_and_keeps_it_fresh(canary)
         await tells_a_site_that_is_down_from_our_own_failure(canary)
         await names_a_token_that_should_be_dead_and_is_not(canary)
+        await lets_a_version_have_traffic_that_answers(canary, api)
+        await stops_no_release_for_the_site(canary, api)
+        await keeps_traffic_from_a_version_that_is_not_well(canary, api)
         await names_a_session_that_is_over(canary)

@@ -12,10 +12,10 @@ from scripts.deployment.transformed import transformed
 FUNCTIONS = dict(LOGICAL_IDS)
 STREAMING, BUFFERED = ("mcp_endpoint",), ("oauth",)
 SCHEDULED = ("token_refresh", "cleanup", "canary")
-DEPLOYING = ("migrate",)
-"""Invoked by deployments and by operators."""
-OUTSIDE = ("canary",)
-"""Asks like a client; has no database."""
+DEPLOYING = ("migrate", "release_check")
+"""Invoked by deployments."""
+OUTSIDE = ("canary", "release_check")
+"""They ask like clients, and have no database."""
 
 
 @functools.cache

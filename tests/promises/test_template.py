@@ -58,11 +58,9 @@ ACTIONS = {
     "token_refresh": SEALING | READING | NETS | TAKING,
     "cleanup": REWRAPPING | READING | EMPTYING,
     "migrate": {"secretsmanager:GetSecretValue"},
-    "canary": {
-        "ssm:GetParameter",
-        "secretsmanager:GetSecretValue",
-        "secretsmanager:PutSecretValue",
-    },
+    "canary": READING | {"secretsmanager:PutSecretValue"},
+    "release_check": READING
+    | {"lambda:InvokeFunction", "codedeploy:PutLifecycleEventHookExecutionStatus"},
 }
 PARAMETER_VALUES = {
     "Stage": "prod",

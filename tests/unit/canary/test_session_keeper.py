@@ -6,8 +6,8 @@ from urllib.parse import parse_qs
 import pytest
 from pydantic import SecretStr
 
-from functions.canary.session import CanarySession, SecretsUnavailableError
 from functions.canary.session_keeper import REFRESH_AHEAD_SECONDS, SessionKeeper
+from shared.checks.canary_session import CanarySession, SecretsUnavailableError
 from shared.checks.catalogue import CheckFailedError
 from shared.checks.doors import Answered
 from tests.support.scripted_doors import ScriptedDoors, answered

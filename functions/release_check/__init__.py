@@ -1,0 +1,1 @@
+"""Tries a new version before it gets traffic, and tells the deployment whether to go on."""
