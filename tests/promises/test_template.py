@@ -212,7 +212,9 @@ def test_every_required_setting_is_given(name: str) -> None:
 
 @every_function
 def test_the_settings_accept_what_the_template_gives(name: str) -> None:
-    given = {key: resolved(value, PARAMETER_VALUES) for key, value in variables(name).items()}
+    versions = {version: f"{version}:1" for version in resources("AWS::Lambda::Version")}
+    values = PARAMETER_VALUES | versions
+    given = {key: resolved(value, values) for key, value in variables(name).items()}
     references = {key for key, value in given.items() if value.startswith(("ssm:", "secret:"))}
 
     settings = FUNCTION_SETTINGS[name].from_environment(

@@ -24,7 +24,8 @@ QUEUES = {
     "SPILL_TABLE": "spill",
 }
 URLS = {"DATABASE_URLS": '{"migrate": "host=db.example password=hunter2"}'}
-DEPLOYED = COMPLETE | QUEUES | URLS
+VERSIONS = {"CHECKED_MCP_VERSION": "mcp:1", "CHECKED_OAUTH_VERSION": "oauth:1"}
+DEPLOYED = COMPLETE | QUEUES | URLS | VERSIONS
 
 
 @pytest.mark.parametrize("function", list(FUNCTION_SETTINGS))
