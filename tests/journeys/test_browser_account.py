@@ -1,16 +1,9 @@
 """A person at the account page with a real browser: disconnects, signs out, loses the way."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
-
-import psycopg
 import pytest
 from playwright.async_api import BrowserContext, Page
-from psycopg.conninfo import make_conninfo
 
 from shared.domain.account_page import VISIT_IDLE_SECONDS_MAX
-from shared.state.roles import AppRole, ensure_roles
 from tests.journeys.browser_parts import (
     Scene,
     accessibility_complaints,
@@ -18,32 +11,12 @@ from tests.journeys.browser_parts import (
     contexts_of_every_look,
     give_password,
     log_in_at_site,
-    running_scene,
 )
 from tests.support.clock import DatabaseClock
 
 pytestmark = pytest.mark.browser
 
 SCRIPTS = pytest.mark.parametrize("scripts", [False, True], ids=["no-script", "script"])
-
-
-@pytest.fixture
-async def scene(
-    database_url: str,
-    database_admin: psycopg.Connection[Any],
-    kms_endpoint: str,
-    kms_key_id: str,
-    tmp_path: Path,
-) -> AsyncIterator[Scene]:
-    """Site, function, browser and client on free ports."""
-    ensure_roles(database_admin, {AppRole.OAUTH: None})
-    environment = {
-        "DATABASE_URL": make_conninfo(database_url, user=AppRole.OAUTH.value),
-        "KMS_KEY_ID": kms_key_id,
-        "AWS_ENDPOINT_URL": kms_endpoint,
-    }
-    async with running_scene(6, environment, log_folder=tmp_path) as scene:
-        yield scene
 
 
 async def open_account_page(scene: Scene, context: BrowserContext) -> Page:

@@ -1,23 +1,16 @@
 """A person signs in with a real browser: our pages, the site's pages, and back to the client."""
 
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 from playwright.async_api import Route
-from psycopg.conninfo import make_conninfo
 
-from shared.state.roles import AppRole, ensure_roles
 from tests.journeys.browser_parts import (
     Scene,
     accessibility_complaints,
     contexts_of_every_look,
     give_password,
     log_in_at_site,
-    running_scene,
 )
 
 pytestmark = pytest.mark.browser
@@ -28,26 +21,6 @@ def dialect(request: pytest.FixtureRequest) -> int:
     """Both dialects of the site's OAuth server."""
     number: int = request.param
     return number
-
-
-@pytest.fixture
-async def scene(
-    dialect: int,
-    database_url: str,
-    database_admin: psycopg.Connection[Any],
-    kms_endpoint: str,
-    kms_key_id: str,
-    tmp_path: Path,
-) -> AsyncIterator[Scene]:
-    """Site, function, browser and client on free ports."""
-    ensure_roles(database_admin, {AppRole.OAUTH: None})
-    environment = {
-        "DATABASE_URL": make_conninfo(database_url, user=AppRole.OAUTH.value),
-        "KMS_KEY_ID": kms_key_id,
-        "AWS_ENDPOINT_URL": kms_endpoint,
-    }
-    async with running_scene(dialect, environment, log_folder=tmp_path) as scene:
-        yield scene
 
 
 async def test_a_person_connects_a_client_without_any_script(scene: Scene) -> None:

@@ -23,7 +23,7 @@ SITE_DIALECTS = pytest.mark.parametrize("dialect", [6, 5], ids=["simple_oauth-6"
 class Connected:
     """A client with its tokens, and the pair that stands behind them at the site."""
 
-    scene: "Scene"
+    story: "Story"
     client: PlainClient
     tokens: dict[str, Any]
     access_id: str
@@ -36,9 +36,9 @@ class Connected:
 
     async def is_connected(self) -> bool:
         """Whether the access token is taken; if it is not, the refresh token is dead, too."""
-        scene = self.scene
+        story = self.story
         answer = await call_tool(
-            scene.http, scene.mcp_url, self.tokens["access_token"], "search", query="views"
+            story.http, story.mcp_url, self.tokens["access_token"], "search", query="views"
         )
         if answer.status_code == 200:
             return True
@@ -50,7 +50,7 @@ class Connected:
 
     def lives_at_the_site(self) -> tuple[bool, bool]:
         """Whether the site would still take the pair's access token, and its refresh token."""
-        store = self.scene.world.site.site.store
+        store = self.story.world.site.site.store
         refresh = store.refresh_tokens.get(self.refresh_id)
         return (
             store.access_tokens.get(self.access_id) is not None,
@@ -59,7 +59,7 @@ class Connected:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Story:
     """A running stack, plain HTTP, and what a client needs to know."""
 
     world: World
@@ -91,47 +91,47 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(dialect: int, tmp_path: Path) -> AsyncIterator[Scene]:
+async def story(dialect: int, tmp_path: Path) -> AsyncIterator[Story]:
     """The stack before a site of either dialect."""
     async with running_world(tmp_path, dialect=dialect) as world, plain_http() as http:
         issuer = world.stack.addresses.issuer_url
-        yield Scene(world, http, await Endpoints.of_metadata(http, issuer))
+        yield Story(world, http, await Endpoints.of_metadata(http, issuer))
 
 
 @SITE_DIALECTS
 async def test_what_is_taken_back_is_dead_at_the_next_request_and_burnt_at_the_site(
-    scene: Scene, dialect: int
+    story: Story, dialect: int
 ) -> None:
-    async with scene.world.person() as maya, scene.world.person(FREE) as felix:
-        by_access = await scene.connect("By access token", maya)
-        by_refresh = await scene.connect("By refresh token", maya)
-        by_person = await scene.connect("By person", maya)
-        kept = await scene.connect("Kept", maya)
-        kept_too = await scene.connect("Kept, too", maya)
-        felix_kept = await scene.connect("Kept by another", felix)
+    async with story.world.person() as maya, story.world.person(FREE) as felix:
+        by_access = await story.connect("By access token", maya)
+        by_refresh = await story.connect("By refresh token", maya)
+        by_person = await story.connect("By person", maya)
+        kept = await story.connect("Kept", maya)
+        kept_too = await story.connect("Kept, too", maya)
+        felix_kept = await story.connect("Kept by another", felix)
 
         await kept.revoke("refresh_token", of=by_access)
         assert await by_access.is_connected()
         await by_access.revoke("access_token")
         await by_refresh.revoke("refresh_token")
-        page = await AccountPage.opened(scene.world, maya)
+        page = await AccountPage.opened(story.world, maya)
         assert "disconnected" in await page.press("Disconnect By person")
         ended = (by_access, by_refresh, by_person)
         assert [await one.is_connected() for one in ended] == [False, False, False]
         assert [await one.is_connected() for one in (kept, felix_kept)] == [True, True]
 
-        assert (await scene.clean_up())["burnt"] == len(ended)
+        assert (await story.clean_up())["burnt"] == len(ended)
         assert [one.lives_at_the_site() for one in ended] == [(False, False)] * 3
         assert await kept.is_connected()
 
         await page.press("Disconnect all")
         assert [await one.is_connected() for one in (kept, felix_kept)] == [False, True]
         assert not await kept_too.is_connected()
-        assert (await scene.clean_up())["burnt"] == 2
+        assert (await story.clean_up())["burnt"] == 2
         assert [one.lives_at_the_site() for one in (kept, kept_too)] == [(False, False)] * 2
         assert felix_kept.lives_at_the_site() == (True, True)
         # Nor is anything left of what burning itself brought; an old site cannot revoke, and
         # what it issued last, and nobody has, ends by itself.
         if dialect == 5:
-            scene.world.site.control.advance(ACCESS_TOKEN_SECONDS)
-        assert scene.world.site.control.live_tokens(MEMBER.name)[0] == 0
+            story.world.site.control.advance(ACCESS_TOKEN_SECONDS)
+        assert story.world.site.control.live_tokens(MEMBER.name)[0] == 0

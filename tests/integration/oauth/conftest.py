@@ -28,6 +28,7 @@ from tests.integration.oauth.driver import (
     Driver,
 )
 from tests.integration.oauth.upstream_stub import SITE, UpstreamStub
+from tests.integration.oauth.visitor import Visitor
 
 CONNECTIONS_MAX = 10
 
@@ -116,3 +117,9 @@ async def http(dependencies: Dependencies) -> AsyncIterator[httpx2.AsyncClient]:
 def driver(http: httpx2.AsyncClient, upstream: UpstreamStub) -> Driver:
     """A client and a person."""
     return Driver(http=http, upstream=upstream)
+
+
+@pytest.fixture
+def maya(driver: Driver) -> Visitor:
+    """The person with the subject 42, who connects through ``driver``."""
+    return Visitor(driver.http, driver.upstream)

@@ -25,7 +25,7 @@ from shared.vault.kms_data_keys import KmsDataKeys
 from shared.vault.token_vault import TokenVault
 from tests.integration.oauth.driver import ISSUER, VERIFIER, Driver, onward, query
 from tests.integration.oauth.places import Manner, empty_place
-from tests.integration.oauth.test_account import Visitor
+from tests.integration.oauth.visitor import Visitor
 
 JSON, PAGE = "application/json", "text/html; charset=utf-8"
 SHORT_SECONDS: Final = 0.1
