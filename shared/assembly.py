@@ -6,18 +6,22 @@ For composition roots only; opens no connection itself, so that a snapshot holds
 from dataclasses import dataclass
 
 from shared import aws_service, stored_settings
+from shared.domain.circuits import Dependency
 from shared.queue.pair_spill import DynamoDbPairSpill
 from shared.queue.refresh_queue import SqsWatchdog
 from shared.settings import SafetyNetSettings, SpillSettings, StateSettings, UpstreamSettings
+from shared.state.circuits import StoredCircuits
 from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
 from shared.state.refused_seals import AuditedRefusals
 from shared.upstream import transport
 from shared.upstream.drupal_site import DrupalSite
+from shared.upstream.site_probe import SiteProbe
 from shared.upstream.transport import TransportLimits
 from shared.vault import kms_data_keys
 from shared.vault.kms_data_keys import KmsDataKeys
 from shared.vault.token_vault import TokenVault
+from shared.workflows.readiness import ReadinessCheck
 from shared.workflows.safety_nets import SafetyNets
 
 
@@ -106,6 +110,31 @@ def opened_adapters(settings: StateSettings) -> OpenedAdapters:
         refusals=AuditedRefusals(database),
     )
     return OpenedAdapters(database=database, vault=vault, kms=kms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedReadiness:
+    """``/health/ready`` of a function that talks to one part of the site."""
+
+    check: ReadinessCheck
+    probe: SiteProbe
+
+    def forget(self) -> None:
+        """Drop connections and what was found."""
+        self.check.forget()
+        self.probe.drop_connections()
+
+
+def readiness_of(
+    settings: UpstreamSettings, opened: OpenedAdapters, *, dependency: Dependency, path: str
+) -> OpenedReadiness:
+    """Postgres, KMS, and the site at ``path``, which stands for ``dependency``."""
+    probe = SiteProbe(
+        site_of(settings), path, operation=dependency.value, limits=limits_of(settings)
+    )
+    looks = {dependency: probe.look, Dependency.KMS: opened.kms.look}
+    check = ReadinessCheck(StoredCircuits(opened.database), looks)
+    return OpenedReadiness(check=check, probe=probe)
 
 
 def site_of(settings: UpstreamSettings, *, redirect_uri: str = "") -> DrupalSite:

@@ -3,6 +3,7 @@
 Never words an error of its own in anything but JSON: clients take other bodies for a fault.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -28,13 +29,14 @@ from shared.discovery.documents import (
     REVOKE_PATH,
     TOKEN_PATH,
 )
+from shared.domain.health import LIVE_PATH, READY_PATH, RETRY_AFTER_SECONDS, HealthReport
 from shared.domain.scopes import SCOPES_OFFERED
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
 from shared.observability.request_context import correlation_id
 
-HEALTH_PATH = "/health/live"
 _METHODS = "POST, OPTIONS"
+_READING = frozenset({"GET", "HEAD"})
 _ISSUER_PATHS = frozenset({AUTHORIZE_PATH, TOKEN_PATH, REGISTER_PATH, REVOKE_PATH})
 
 
@@ -59,9 +61,11 @@ class McpEndpoint:
         *,
         issuer_url: str,
         mcp_url: str,
+        readiness: Callable[[], Awaitable[HealthReport]],
         registration: bool = True,
         scopes_offered: tuple[str, ...] = SCOPES_OFFERED,
     ) -> None:
+        self._readiness = readiness
         self._registration = registration
         self._scopes_offered = scopes_offered
         self._parts = parts
@@ -87,6 +91,8 @@ class McpEndpoint:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].removesuffix("/") == self._mcp_path and scope["method"] == "POST":
             await MessageExchange(self._parts, scope, receive, send).run()
+        elif scope["path"] == READY_PATH and scope["method"] in _READING:
+            await send_answer(_health_answer(await self._readiness()), send)
         else:
             await send_answer(self._static_answer(scope), send)
 
@@ -106,7 +112,7 @@ class McpEndpoint:
             return Answer(status=document.status, headers=document.headers, body=document.body)
         if path in _ISSUER_PATHS:
             return self._to_issuer(path, scope["query_string"].decode("latin-1"))
-        if path == HEALTH_PATH and method in {"GET", "HEAD"}:
+        if path == LIVE_PATH and method in _READING:
             return json_answer(200, {"status": "ok"})
         if path.removesuffix("/") == self._mcp_path:
             return _preflight() if method == "OPTIONS" else _method_not_allowed()
@@ -117,6 +123,12 @@ class McpEndpoint:
         target = f"{self._issuer_url}{path}" + (f"?{query}" if query else "")
         # 307 keeps method and body (RFC 9110 section 15.4.8) and is remembered by nobody.
         return json_answer(307, {"location": target}, headers={"location": target})
+
+
+def _health_answer(report: HealthReport) -> Answer:
+    retry = {"retry-after": str(RETRY_AFTER_SECONDS)} if report.http_status == 503 else {}
+    headers = {"cache-control": "no-store", **retry}
+    return json_answer(report.http_status, report.as_json(), headers=headers)
 
 
 def _preflight() -> Answer:

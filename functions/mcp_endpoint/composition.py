@@ -33,11 +33,14 @@ from functions.mcp_endpoint.waiting import ANSWER_MARGIN_SECONDS
 from shared.assembly import (
     OpenedAdapters,
     OpenedNets,
+    OpenedReadiness,
     limits_of,
     opened_adapters,
     opened_nets,
+    readiness_of,
     site_of,
 )
+from shared.domain.circuits import Dependency
 from shared.domain.identifiers import SessionId, UserId
 from shared.domain.scopes import offered_scopes
 from shared.domain.site_tools import SiteToolList
@@ -51,7 +54,7 @@ from shared.state.calls import Admission, CallRecord, EndedCall
 from shared.state.database import Database
 from shared.upstream.drupal_content import DrupalContent
 from shared.upstream.drupal_oauth import DrupalOAuth
-from shared.upstream.drupal_rpc import DrupalRpc
+from shared.upstream.drupal_rpc import RPC_PATH, DrupalRpc
 from shared.upstream.drupal_tools import DrupalTools
 from shared.workflows.call_upstream import UpstreamCaller
 from shared.workflows.refresh_grant import GrantRefresher
@@ -69,6 +72,7 @@ class Parts:
     opened: OpenedAdapters
     nets: OpenedNets
     rpc: DrupalRpc
+    readiness: OpenedReadiness
     site_catalogue: SiteCatalogue
 
     def forget(self) -> None:
@@ -76,11 +80,13 @@ class Parts:
         self.opened.forget()
         self.nets.forget()
         self.rpc.drop_connections()
+        self.readiness.forget()
         self.site_catalogue.forget()
 
     async def close(self) -> None:
         """Close every connection, where a process ends in good order."""
         await self.rpc.close()
+        await self.readiness.probe.close()
         await self.opened.database.close()
         self.opened.vault.forget_keys()
         self.nets.forget()
@@ -92,6 +98,7 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
     site, limits = site_of(settings), limits_of(settings)
     rpc = DrupalRpc(site, limits=limits)
     nets = opened_nets(settings)
+    readiness = readiness_of(settings, opened, dependency=Dependency.DRUPAL_RPC, path=RPC_PATH)
     refresher = GrantRefresher(
         opened.database,
         opened.vault,
@@ -130,6 +137,7 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         parts,
         issuer_url=settings.issuer_url,
         mcp_url=settings.mcp_url,
+        readiness=readiness.check.report,
         registration=settings.dynamic_registration_enabled,
         scopes_offered=offered,
     )
@@ -141,6 +149,7 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         opened=opened,
         nets=nets,
         rpc=rpc,
+        readiness=readiness,
         site_catalogue=site_catalogue,
     )
 

@@ -26,9 +26,8 @@ _BY_STATUS: dict[int, type[RefusalError]] = {404: NotFoundError, 405: MethodNotA
 def create_app(dependencies: Dependencies) -> FastAPI:
     """Plug endpoints, error answers and the envelope together."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    for endpoint in (authorize, callback, account, token, register, revoke):
+    for endpoint in (authorize, callback, account, token, register, revoke, health):
         app.include_router(endpoint.router(dependencies))
-    app.include_router(health.router())
 
     async def held(_: Request, error: Exception) -> Response:
         assert isinstance(error, HeldReturnError)  # noqa: S101 - how it was registered

@@ -13,11 +13,19 @@ from functions.oauth.endpoints.callback import CALLBACK_PATH
 from functions.oauth.flows.document_client import DocumentClients
 from functions.oauth.flows.ride_out import RIDE_OUT_SECONDS_MAX
 from functions.oauth.pages.render import Pages
-from shared.assembly import OpenedAdapters, limits_of, opened_adapters, site_of
+from shared.assembly import (
+    OpenedAdapters,
+    OpenedReadiness,
+    limits_of,
+    opened_adapters,
+    readiness_of,
+    site_of,
+)
 from shared.domain.account_page import ACCOUNT_PATH
+from shared.domain.circuits import Dependency
 from shared.domain.scopes import offered_scopes
 from shared.settings import OAuthFunctionSettings, Stage
-from shared.upstream.drupal_oauth import DrupalOAuth
+from shared.upstream.drupal_oauth import TOKEN_PATH, DrupalOAuth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +34,12 @@ class Parts:
 
     server: Mangum
     opened: OpenedAdapters
+    readiness: OpenedReadiness
 
     def forget(self) -> None:
         """Drop connections and opened keys."""
         self.opened.forget()
+        self.readiness.forget()
 
 
 def compose(settings: OAuthFunctionSettings) -> Parts:
@@ -37,12 +47,14 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
     opened = opened_adapters(settings)
     local = settings.stage is Stage.LOCAL
     site = site_of(settings, redirect_uri=f"{settings.issuer_url}{CALLBACK_PATH}")
+    readiness = readiness_of(settings, opened, dependency=Dependency.DRUPAL_OAUTH, path=TOKEN_PATH)
     dependencies = Dependencies(
         issuer=settings.issuer_url,
         mcp_url=settings.mcp_url,
         scopes_offered=offered_scopes(site_tools=settings.site_tools_enabled),
         site=settings.drupal_base_url,
         database=opened.database,
+        readiness=readiness.check.report,
         vault=opened.vault,
         upstream=DrupalOAuth(site, limits=limits_of(settings)),
         pages=Pages(settings.drupal_base_url, account_url=f"{settings.issuer_url}{ACCOUNT_PATH}"),
@@ -68,7 +80,7 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
     )
     # Mangum would run the lifespan at every invocation; there is none.
     server = Mangum(create_app(dependencies), lifespan="off")
-    return Parts(server=server, opened=opened)
+    return Parts(server=server, opened=opened, readiness=readiness)
 
 
 def _secrets(settings: OAuthFunctionSettings) -> list[str]:

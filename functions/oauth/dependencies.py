@@ -3,7 +3,7 @@
 Nothing here reads the environment or opens a connection.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from functions.oauth.flows.document_client import DocumentClients
 from functions.oauth.pages.render import Pages
 from shared.domain.clients import Client
 from shared.domain.grants import SealedPair, UpstreamPair
+from shared.domain.health import HealthReport
 from shared.domain.identifiers import ClientId
 from shared.state.database import Database
 from shared.vault.token_vault import SealBinding
@@ -60,6 +61,7 @@ class Dependencies:
     scopes_offered: tuple[str, ...]
     site: str
     database: Database
+    readiness: Callable[[], Awaitable[HealthReport]]
     vault: PairVault
     upstream: UpstreamOAuth
     pages: Pages

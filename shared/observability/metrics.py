@@ -62,6 +62,7 @@ class MetricName(StrEnum):
     CLIENT_DOCUMENTS = "ClientDocuments"
     CLIENT_DOCUMENT_DRIFTS = "ClientDocumentDrifts"
     RATE_LIMIT_REFUSALS = "RateLimitRefusals"
+    DEPENDENCY_CHECKS = "DependencyChecks"
     BEARER_REFUSALS = "BearerRefusals"
     ROWS_PURGED = "RowsPurged"
     KEY_SERVICE_CALLS = "KeyServiceCalls"
@@ -206,6 +207,11 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.RATE_LIMIT_REFUSALS: MetricSpec(
         _COUNT, (Dimension.RULE,), "Requests answered with 429, by the limit that they reached."
+    ),
+    MetricName.DEPENDENCY_CHECKS: MetricSpec(
+        _COUNT,
+        (Dimension.DEPENDENCY, Dimension.OUTCOME),
+        "Looks at a dependency for `/health/ready`, by what they found.",
     ),
     MetricName.BEARER_REFUSALS: MetricSpec(
         _COUNT, (Dimension.ERROR_CODE,), "MCP requests refused at the bearer check."

@@ -19,6 +19,7 @@ class SpanName(StrEnum):
     CLIENT_DOCUMENT = "client_document"
     UPSTREAM_RPC = "upstream_rpc"
     UPSTREAM_OAUTH = "upstream_oauth"
+    UPSTREAM_PROBE = "upstream_probe"
     REFRESH = "refresh"
     TOOL = "tool"
     PURGE = "purge"

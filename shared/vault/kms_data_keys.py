@@ -7,9 +7,10 @@ import asyncio
 import functools
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS_MAX: Final = 3
 CONNECTIONS_MAX: Final = 4
+SEEN_SECONDS_MAX: Final = 60.0
+"""For so long the end of a request says how KMS is."""
 
 _KEY_ARN: Final = re.compile(r"arn:[^:]+:kms:[^:]+:\d+:key/.+")
 
@@ -85,6 +88,14 @@ class GeneratedDataKey:
     kms_key_id: str
 
 
+class _Seen(NamedTuple):
+    """How KMS was when it was asked last."""
+
+    milliseconds: float
+    at_monotonic: float
+    failure: KeyServiceUnavailableError | None
+
+
 class KmsDataKeys:
     """One KMS key. Its client is built at first use, and again after ``forget_client``."""
 
@@ -108,6 +119,7 @@ class KmsDataKeys:
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS_MAX},
         )
         self._built: KMSClient | None = None
+        self._seen: _Seen | None = None
         self._building = threading.Lock()
 
     async def generate(self, context: Mapping[str, str]) -> GeneratedDataKey:
@@ -198,13 +210,41 @@ class KmsDataKeys:
 
     def forget_client(self) -> None:
         """Drop the client with its connections and credentials: a snapshot must not carry them."""
+        self._seen = None
         with self._building:
             client, self._built = self._built, None
             _session.cache_clear()
         if client is not None:
             client.close()
 
+    async def look(self) -> float | None:
+        """How long KMS took last, in milliseconds; None if it was not asked lately.
+
+        Asks nothing: every request to KMS costs money.
+
+        Raises:
+            KeyServiceUnavailableError: how the last request ended.
+        """
+        seen = self._seen
+        if seen is None or time.monotonic() - seen.at_monotonic > SEEN_SECONDS_MAX:
+            return None
+        if seen.failure is not None:
+            raise seen.failure
+        return seen.milliseconds
+
     async def _call(self, operation: str, request: Callable[["KMSClient"], _T]) -> _T:
+        started = time.monotonic()
+        failure: KeyServiceUnavailableError | None = None
+        try:
+            return await self._counted_call(operation, request)
+        except KeyServiceUnavailableError as error:
+            failure = type(error)(error.facts)
+            raise
+        finally:
+            ended = time.monotonic()
+            self._seen = _Seen((ended - started) * 1000, ended, failure)
+
+    async def _counted_call(self, operation: str, request: Callable[["KMSClient"], _T]) -> _T:
         try:
             answer = await asyncio.to_thread(lambda: request(self._client()))
         except ClientError as error:

@@ -80,6 +80,7 @@ def test_what_needs_nobody_is_answered_while_everything_is_away(
 ) -> None:
     names = [
         "health",
+        "health_ready",
         "protected_resource",
         "get_not_allowed",
         "preflight",
@@ -94,6 +95,7 @@ def test_what_needs_nobody_is_answered_while_everything_is_away(
     statuses = dict(zip(names, [answer["statusCode"] for answer in answers], strict=True))
     assert statuses == {
         "health": 200,
+        "health_ready": 503,
         "protected_resource": 200,
         "get_not_allowed": 405,
         "preflight": 200,

@@ -15,11 +15,13 @@ from functions.oauth.dependencies import Dependencies, Lifetimes
 from functions.oauth.flows.document_client import DocumentClients
 from functions.oauth.pages.render import Pages
 from shared.domain.scopes import SCOPES_OFFERED
+from shared.state.circuits import StoredCircuits
 from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
 from shared.state.roles import AppRole, ensure_roles
 from shared.vault.kms_data_keys import KmsDataKeys
 from shared.vault.token_vault import TokenVault
+from shared.workflows.readiness import ReadinessCheck
 from tests.integration.oauth.driver import (
     FORMER_ORIGIN_SECRET,
     ISSUER,
@@ -83,6 +85,7 @@ def dependencies(database: Database, vault: TokenVault, upstream: UpstreamStub) 
         mcp_url=MCP_URL,
         site=SITE,
         database=database,
+        readiness=ReadinessCheck(StoredCircuits(database), {}).report,
         vault=vault,
         upstream=upstream,
         pages=Pages(SITE, account_url=f"{ISSUER}/account"),

@@ -7,10 +7,10 @@ import pytest
 
 from functions.oauth.app import create_app
 from functions.oauth.dependencies import Dependencies
-from functions.oauth.endpoints.health import LIVE_PATH
 from functions.oauth.envelope import OPERATIONS
 from functions.oauth.last_resort import unanswerable
 from shared.discovery.security_headers import security_headers
+from shared.domain.health import LIVE_PATH
 from shared.errors.base import ServiceError
 from tests.integration.oauth.driver import ISSUER, Driver
 

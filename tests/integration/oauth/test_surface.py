@@ -100,3 +100,15 @@ async def test_health_asks_nobody(driver: Driver, method: str) -> None:
 
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_readiness_tells_how_the_dependencies_are(driver: Driver, method: str) -> None:
+    answer = await driver.http.request(method, "/health/ready")
+
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    if method == "GET":
+        told = answer.json()
+        assert told["status"] == "ready"
+        assert told["dependencies"]["postgres"]["state"] == "ok"
+        assert told["dependencies"]["postgres"]["last_error"] is None

@@ -33,9 +33,10 @@ from functions.mcp_endpoint.tools.content_tools import ContentTools
 from functions.mcp_endpoint.tools.site_listing import ListingRules
 from functions.mcp_endpoint.tools.site_requests import SiteRequests
 from functions.mcp_endpoint.tools.site_tools import SiteToolRunner
-from shared.domain.circuits import FleetView
+from shared.domain.circuits import Dependency, FleetView
 from shared.domain.content import Document, SearchHit, SearchPage, SearchQuery
 from shared.domain.grants import AuthenticatedCall, Grant, GrantStatus, SealedPair
+from shared.domain.health import DependencyHealth, DependencyState, HealthReport
 from shared.domain.identifiers import (
     ClientId,
     GrantId,
@@ -210,6 +211,13 @@ class Site:
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure
+
+
+async def a_readiness() -> HealthReport:
+    """Nothing is looked at here."""
+    return HealthReport(
+        dependencies={Dependency.POSTGRES: DependencyHealth(state=DependencyState.OK)}
+    )
 
 
 class Lists:
@@ -428,7 +436,7 @@ def build(
         url=mcp_url,
         bearers=bearers,
         site=site,
-        app=McpEndpoint(parts, issuer_url=ISSUER, mcp_url=mcp_url),
+        app=McpEndpoint(parts, issuer_url=ISSUER, mcp_url=mcp_url, readiness=a_readiness),
         catalogue=catalogue,
         site_catalogue=site_catalogue,
         lists=lists,

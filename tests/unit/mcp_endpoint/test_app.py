@@ -79,6 +79,15 @@ async def test_health_needs_nothing() -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
+async def test_readiness_is_told_without_a_token() -> None:
+    async with an_endpoint() as endpoint, endpoint.http() as http:
+        answer = await http.get("/health/ready")
+
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert answer.json()["dependencies"]["postgres"]["state"] == "ok"
+    assert endpoint.bearers.lookups == 0
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "DELETE"])
 @pytest.mark.parametrize(
     "path",
