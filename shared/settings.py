@@ -272,6 +272,13 @@ class RefreshSettings(_Group):
         description="Days since a person's last call in which their pairs are refreshed ahead; "
         "later on demand, and kept alive.",
     )
+    drupal_refresh_token_days: int = Field(
+        default=14,
+        ge=1,
+        le=180,
+        description="Days for which the site keeps a refresh token that nobody uses (refresh token "
+        "expiration of its consumer); pairs are kept alive after half of them.",
+    )
 
     @model_validator(mode="after")
     def _queue_outside_local(self) -> Self:

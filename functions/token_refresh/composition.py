@@ -58,6 +58,7 @@ def compose(settings: TokenRefreshFunctionSettings) -> Parts:
             site=settings.drupal_base_url,
             per_second=settings.refresh_per_second_max,
             seen_within_seconds=settings.refresh_seen_days_max * 86_400.0,
+            refresh_token_seconds=settings.drupal_refresh_token_days * 86_400.0,
         ),
     )
     batch = RefreshBatch(

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from functions.token_refresh.time_to_begin import BEGIN_SECONDS_MIN
 from shared.domain.identifiers import GrantId
+from shared.domain.refresh_times import keep_alive_early_seconds
 from shared.errors.base import ServiceError
 from shared.observability import crash_reports, metrics
 from shared.observability.logging import log
@@ -111,7 +112,12 @@ class RefreshTick:
             allowed = limit
             if self._pace is not None:
                 allowed = await refresh_allowances.take(tx, self._pace, wanted=limit)
-            due = await grants.fading(tx, limit=allowed, push_seconds=PUSH_SECONDS)
+            due = await grants.fading(
+                tx,
+                limit=allowed,
+                push_seconds=PUSH_SECONDS,
+                early_seconds=self._early_seconds(),
+            )
             due += await grants.due(
                 tx,
                 limit=allowed - len(due),
@@ -122,6 +128,12 @@ class RefreshTick:
                 await refresh_allowances.give_back(tx, self._pace, unused=allowed - len(due))
         metrics.count(MetricName.GRANTS_DUE, len(due))
         return due
+
+    def _early_seconds(self) -> float:
+        """How much earlier than by default this site's pairs are kept alive."""
+        if self._pace is None:
+            return 0.0
+        return keep_alive_early_seconds(self._pace.refresh_token_seconds)
 
     async def _send(self, queue: RefreshQueue, due: list[Due]) -> tuple[int, list[Due]]:
         """Send ``due`` and all other due grants; how many went, and those that did not.

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from scripts.site_doctor import after_sign_in, before_sign_in
 from scripts.site_doctor.findings import Finding, Verdict, broken
-from shared.settings import UpstreamSettings
+from shared.settings import RefreshSettings, UpstreamSettings
 from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.upstream.drupal_site import DrupalSite
 
@@ -44,13 +44,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     default = UpstreamSettings.model_fields["drupal_scopes"].default
     parser.add_argument("--scopes", default=" ".join(default), help="default: %(default)s")
+    days = RefreshSettings.model_fields["drupal_refresh_token_days"].default
+    parser.add_argument(
+        "--refresh-token-days",
+        type=int,
+        default=days,
+        help="DRUPAL_REFRESH_TOKEN_DAYS of the deployment; default: %(default)s",
+    )
     parser.add_argument(
         "--without-sign-in", action="store_true", help="only what the site tells anybody"
     )
     return parser
 
 
-async def examine(site: DrupalSite, *, ask: Callable[[str], str] | None) -> list[Finding]:
+async def examine(
+    site: DrupalSite, *, ask: Callable[[str], str] | None, refresh_token_days: int
+) -> list[Finding]:
     """Everything that can be found out; ``ask`` shows a text and returns the pasted address."""
     found = await before_sign_in.look(site)
     if ask is None or any(one.verdict is Verdict.BROKEN for one in found):
@@ -61,7 +70,13 @@ async def examine(site: DrupalSite, *, ask: Callable[[str], str] | None) -> list
     query = parse_qs(urlsplit(pasted.strip()).query)
     if query.get("state") != [state] or "code" not in query:
         return [*found, _no_code(query.get("error", ["no code"])[0])]
-    return [*found, *await after_sign_in.look(site, code=query["code"][0], code_verifier=verifier)]
+    found += await after_sign_in.look(
+        site,
+        code=query["code"][0],
+        code_verifier=verifier,
+        refresh_token_days=refresh_token_days,
+    )
+    return found
 
 
 def _no_code(reason: str) -> Finding:
@@ -89,7 +104,13 @@ def main() -> int:
         scopes=tuple(given.scopes.split()),
         redirect_uri=given.redirect_uri,
     )
-    found = asyncio.run(examine(site, ask=None if given.without_sign_in else _ask))
+    found = asyncio.run(
+        examine(
+            site,
+            ask=None if given.without_sign_in else _ask,
+            refresh_token_days=given.refresh_token_days,
+        )
+    )
     print("\n".join(map(str, found)))
     return int(any(one.verdict is Verdict.BROKEN for one in found))
 

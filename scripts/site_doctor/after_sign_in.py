@@ -6,7 +6,7 @@ The pair is given back at the end, whatever was found.
 from typing import Final
 
 from scripts.site_doctor.before_sign_in import TIMEOUT_SECONDS
-from scripts.site_doctor.findings import Finding, advice, broken, good
+from scripts.site_doctor.findings import Finding, advice, broken, by_hand, good
 from shared.domain.grants import ON_DEMAND_LIFE_SECONDS_MAX, UpstreamPair
 from shared.domain.refresh_times import SITE_REPLAY_SECONDS
 from shared.errors.base import ServiceError
@@ -18,11 +18,17 @@ from shared.upstream.failures import CodeRejectedError, RefreshRejectedError
 
 LIFE_SECONDS_MIN: Final = 3_600
 """What an access token should live: every shorter life costs the site refreshes."""
+DAY_SECONDS: Final = 86_400
 BUFFER_MODULE: Final = "simple_oauth_refresh_token_buffer"
 
 
-async def look(site: DrupalSite, *, code: str, code_verifier: str) -> list[Finding]:
-    """Redeem the code of a finished sign-in, and look at what it gives."""
+async def look(
+    site: DrupalSite, *, code: str, code_verifier: str, refresh_token_days: int
+) -> list[Finding]:
+    """Redeem the code of a finished sign-in, and look at what it gives.
+
+    ``refresh_token_days`` is what the deployment is told of the site's refresh tokens.
+    """
     oauth = DrupalOAuth(site)
     try:
         pair = await oauth.redeem_code(
@@ -35,6 +41,7 @@ async def look(site: DrupalSite, *, code: str, code_verifier: str) -> list[Findi
         told = f"the code could not be redeemed ({error.code.value})."
         return [broken("sign-in", told, "Read the site's log.")]
     found = [good("sign-in", "a code was given and redeemed."), _life(pair)]
+    found.append(_refresh_token_life(pair, refresh_token_days))
     found.append(await _tools(site, pair))
     renewal, newest = await _renewal(oauth, pair)
     return [*found, *renewal, await _burnt(oauth, newest)]
@@ -49,6 +56,20 @@ def _life(pair: UpstreamPair) -> Finding:
     costs = "They are renewed while people wait" if on_demand else "They are renewed often"
     remedy = f"{costs}: set the consumer's access token expiration to {LIFE_SECONDS_MIN} or more."
     return advice("token life", told, remedy)
+
+
+def _refresh_token_life(pair: UpstreamPair, days: int) -> Finding:
+    """Refresh tokens do not tell their age; what can be seen is whether the rest fits."""
+    kept_alive_days = days / 2
+    told = (
+        f"pairs that nobody needs are renewed after {kept_alive_days:g} days: right where a "
+        f"refresh token lives {days} days (DRUPAL_REFRESH_TOKEN_DAYS)."
+    )
+    if pair.life_seconds > kept_alive_days * DAY_SECONDS:
+        remedy = "Access tokens live longer than that: let refresh tokens live twice as long."
+        return advice("refresh token life", told, remedy)
+    remedy = f"Look at the consumer: its refresh token expiration must be {days} days or more."
+    return by_hand("refresh token life", told, remedy)
 
 
 async def _renewal(oauth: DrupalOAuth, pair: UpstreamPair) -> tuple[list[Finding], UpstreamPair]:

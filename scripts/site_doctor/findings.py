@@ -10,6 +10,8 @@ class Verdict(StrEnum):
     GOOD = "good"
     ADVICE = "advice"
     """It works, and would work better otherwise."""
+    BY_HAND = "by hand"
+    """It cannot be seen from outside: somebody has to look at the site's settings."""
     BROKEN = "broken"
     """People cannot sign in, or cannot use what they signed in for."""
 
@@ -37,6 +39,11 @@ def good(check: str, told: str) -> Finding:
 def advice(check: str, told: str, remedy: str) -> Finding:
     """It could be better."""
     return Finding(check=check, verdict=Verdict.ADVICE, told=told, remedy=remedy)
+
+
+def by_hand(check: str, told: str, remedy: str) -> Finding:
+    """Somebody has to look."""
+    return Finding(check=check, verdict=Verdict.BY_HAND, told=told, remedy=remedy)
 
 
 def broken(check: str, told: str, remedy: str) -> Finding:

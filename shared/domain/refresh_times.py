@@ -19,7 +19,16 @@ STORE_ACKNOWLEDGED_SECONDS = 0.5
 """A pair whose commit is not acknowledged by then is put into the second store as well."""
 
 SITE_REFRESH_TOKEN_SECONDS = 14 * 86_400
-"""Drupal's default life of a refresh token; each refresh begins it anew."""
+"""Drupal's default life of a refresh token; each refresh begins it anew. A setting says what a
+site's really is."""
 KEEP_ALIVE_SECONDS = SITE_REFRESH_TOKEN_SECONDS // 2
 """A pair that nobody has needed for so long is refreshed, lest the site forget it."""
 KEEP_ALIVE_JITTER_SECONDS_MAX = 43_200
+
+
+def keep_alive_early_seconds(refresh_token_seconds: float) -> float:
+    """How much earlier than ``KEEP_ALIVE_SECONDS`` says a site's pairs are to be kept alive.
+
+    After half of its refresh tokens' life; negative where they live longer than by default.
+    """
+    return KEEP_ALIVE_SECONDS - refresh_token_seconds / 2

@@ -124,15 +124,18 @@ _DUE: LiteralString = """
     SELECT grant_id, pair_generation FROM taken WHERE seen
 """
 
-# Suspended ones too: an account may be unblocked after weeks.
+# Suspended ones too: an account may be unblocked after weeks. The column is written for the default
+# life of a refresh token; a site with another one shifts it.
 _FADING: LiteralString = """
     WITH fading AS MATERIALIZED (
         SELECT grant_id FROM app.grants
-         WHERE status <> 'ended' AND keep_alive_at <= app.now()
+         WHERE status <> 'ended'
+           AND keep_alive_at <= app.now() + make_interval(secs => %(early_seconds)s)
          ORDER BY keep_alive_at LIMIT %(limit)s
            FOR NO KEY UPDATE SKIP LOCKED
     )
-    UPDATE app.grants g SET keep_alive_at = app.now() + make_interval(secs => %(push_seconds)s)
+    UPDATE app.grants g
+       SET keep_alive_at = app.now() + make_interval(secs => %(push_seconds)s + %(early_seconds)s)
       FROM fading WHERE g.grant_id = fading.grant_id
     RETURNING g.grant_id, g.pair_generation
 """
@@ -300,12 +303,16 @@ async def due(
     return _ids(await tx.rows(_DUE, params))
 
 
-async def fading(tx: Transaction, *, limit: int, push_seconds: float) -> list[tuple[GrantId, int]]:
+async def fading(
+    tx: Transaction, *, limit: int, push_seconds: float, early_seconds: float = 0.0
+) -> list[tuple[GrantId, int]]:
     """Up to ``limit`` grants whose refresh token nears its end, whoever they belong to.
 
-    Each is moved on by ``push_seconds``, as by ``due``.
+    Each is moved on by ``push_seconds``, as by ``due``. ``early_seconds`` is how much earlier than
+    by default this site's are due (``refresh_times.keep_alive_early_seconds``).
     """
-    return _ids(await tx.rows(_FADING, {"limit": limit, "push_seconds": push_seconds}))
+    params = {"limit": limit, "push_seconds": push_seconds, "early_seconds": early_seconds}
+    return _ids(await tx.rows(_FADING, params))
 
 
 def _ids(found: list[dict[str, Any]]) -> list[tuple[GrantId, int]]:

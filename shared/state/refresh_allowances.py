@@ -7,6 +7,7 @@ Calls of people do not ask here.
 from dataclasses import dataclass
 from typing import LiteralString
 
+from shared.domain.refresh_times import SITE_REFRESH_TOKEN_SECONDS
 from shared.state.database import Transaction
 
 BURST_SECONDS = 60
@@ -41,6 +42,8 @@ class Pace:
     per_second: float
     seen_within_seconds: float
     """People who have called within this time have their pairs refreshed ahead."""
+    refresh_token_seconds: float = SITE_REFRESH_TOKEN_SECONDS
+    """So long the site keeps a refresh token that nobody uses."""
 
 
 async def take(tx: Transaction, pace: Pace, *, wanted: int) -> int:

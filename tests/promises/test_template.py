@@ -74,6 +74,7 @@ PARAMETER_VALUES = {
     "OriginSecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:origin",
     "CanarySecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:canary",
     "DrupalScopes": "member",
+    "DrupalRefreshTokenDays": "14",
     "DynamicRegistrationEnabled": "false",
     "SiteToolsEnabled": "false",
     "PreregisteredClients": "",
@@ -279,6 +280,8 @@ def test_stages_and_defaults_are_those_of_the_code() -> None:
     assert {*parameters["Stage"]["AllowedValues"], "local"} == set(Stage)
     defaults = UpstreamSettings.model_fields["drupal_scopes"].default
     assert tuple(parameters["DrupalScopes"]["Default"].split()) == defaults
+    days = FUNCTION_SETTINGS["token_refresh"].model_fields["drupal_refresh_token_days"].default
+    assert parameters["DrupalRefreshTokenDays"]["Default"] == days
 
 
 @pytest.mark.parametrize(

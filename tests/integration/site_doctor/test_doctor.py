@@ -31,7 +31,7 @@ def _site(drupal: RunningFakeDrupal, **changes: Any) -> DrupalSite:
 
 
 async def _examined(
-    drupal: RunningFakeDrupal, site: DrupalSite | None = None
+    drupal: RunningFakeDrupal, site: DrupalSite | None = None, *, days: int = 14
 ) -> dict[str, Finding]:
     """What the doctor finds when maya signs in and pastes the address."""
     loop = asyncio.get_running_loop()
@@ -46,7 +46,7 @@ async def _examined(
         assert url
         return asyncio.run_coroutine_threadsafe(sign_in(url[1]), loop).result()
 
-    found = await examine(site or _site(drupal), ask=paste)
+    found = await examine(site or _site(drupal), ask=paste, refresh_token_days=days)
     return {one.check: one for one in found}
 
 
@@ -59,9 +59,23 @@ async def test_a_well_made_site_is_praised_and_gets_its_tokens_back(dialect: int
 
         # The fake site does not tell its time.
         assert found.pop("clock").verdict is Verdict.ADVICE
+        # Nor how long its refresh tokens live.
+        life = found.pop("refresh token life")
+        assert life.verdict is Verdict.BY_HAND
+        assert "after 7 days" in life.told
         assert [one for one in found.values() if one.verdict is not Verdict.GOOD] == []
         if dialect == 6:  # the older one has no way to revoke an access token
             assert drupal.control.live_tokens("maya")[0] == 0
+
+
+async def test_access_tokens_that_outlive_the_keep_alive_are_found() -> None:
+    async with running_fake_drupal(6) as drupal:
+        drupal.control.set(access_token_seconds=2 * 86_400)
+
+        found = await _examined(drupal, days=3)
+
+    assert found["refresh token life"].verdict is Verdict.ADVICE
+    assert "after 1.5 days" in found["refresh token life"].told
 
 
 @pytest.mark.parametrize(
@@ -146,6 +160,6 @@ async def test_a_site_that_is_not_there_is_told() -> None:
     async with running_fake_drupal(6) as drupal:
         gone = _site(drupal)
 
-    found = await examine(gone, ask=None)
+    found = await examine(gone, ask=None, refresh_token_days=14)
 
     assert [(one.check, one.verdict) for one in found] == [("reachable", Verdict.BROKEN)]

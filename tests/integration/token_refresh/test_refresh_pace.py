@@ -1,9 +1,16 @@
 """Whose pairs the schedule refreshes, how many at once, and what keeps an idle person signed in."""
 
 import asyncio
+from dataclasses import replace
+
+import pytest
 
 from functions.token_refresh.refresh_tick import RefreshTick
-from shared.domain.refresh_times import KEEP_ALIVE_SECONDS, SITE_REFRESH_TOKEN_SECONDS
+from shared.domain.refresh_times import (
+    KEEP_ALIVE_JITTER_SECONDS_MAX,
+    KEEP_ALIVE_SECONDS,
+    SITE_REFRESH_TOKEN_SECONDS,
+)
 from shared.settings import RefreshSettings
 from shared.state import grants, refresh_allowances
 from shared.state.refresh_allowances import BURST_SECONDS, Pace
@@ -85,6 +92,25 @@ async def test_a_pair_that_nobody_needs_is_kept_alive(
     assert await refreshed(world) == 1
     assert await refreshed(world) == 0
     assert (await world.grant(signed_in)).pair_generation == 2
+
+
+@pytest.mark.parametrize("days", [1, 2, 30, 180])
+async def test_a_site_with_another_life_of_refresh_tokens_is_asked_after_half_of_it(
+    world: UpstreamWorld, clock: DatabaseClock, days: int
+) -> None:
+    signed_in = await sign_in(world, life_seconds=300)
+    await world.own.refresher.refresh(signed_in.grant_id, 1)
+    pace = replace(pace_of(world, refreshes=100), refresh_token_seconds=days * DAY)
+    # The site's own clock stays: it would forget the pair after fourteen days.
+    clock.advance(days * DAY / 2 - KEEP_ALIVE_JITTER_SECONDS_MAX - 60)
+    early = await refreshed(world, pace=pace)
+    clock.advance(KEEP_ALIVE_JITTER_SECONDS_MAX + 120)
+
+    assert (early, await refreshed(world, pace=pace), await refreshed(world, pace=pace)) == (
+        0,
+        1,
+        0,
+    )
 
 
 async def test_a_suspended_grant_is_kept_alive_too(
