@@ -7,9 +7,10 @@ from mangum import Mangum
 from functions.oauth import preregistered_clients
 from functions.oauth.app import create_app
 from functions.oauth.caller_address import CallerAddresses
-from functions.oauth.client_documents.fetcher import DocumentFetcher
+from functions.oauth.client_documents.fetcher import DOCUMENT_BYTES_MAX, DocumentFetcher
 from functions.oauth.dependencies import Dependencies, Lifetimes
 from functions.oauth.endpoints.callback import CALLBACK_PATH
+from functions.oauth.flows.client_keys import KEY_SET_BYTES_MAX, ClientKeys
 from functions.oauth.flows.document_client import DocumentClients
 from functions.oauth.flows.ride_out import RIDE_OUT_SECONDS_MAX
 from functions.oauth.pages.render import Pages
@@ -66,10 +67,12 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
         preregistered=preregistered_clients.parse(settings.preregistered_clients),
         document_clients=DocumentClients(
             database=opened.database,
-            fetcher=DocumentFetcher(
-                loopback_allowed=local,
-                authorities_file=settings.client_document_authorities_file if local else None,
-            ),
+            fetcher=_fetcher(settings, bytes_max=DOCUMENT_BYTES_MAX),
+            local=local,
+        ),
+        client_keys=ClientKeys(
+            database=opened.database,
+            fetcher=_fetcher(settings, bytes_max=KEY_SET_BYTES_MAX),
             local=local,
         ),
         caller_addresses=CallerAddresses(_secrets(settings)),
@@ -87,3 +90,12 @@ def _secrets(settings: OAuthFunctionSettings) -> list[str]:
     """What proves the edge: the secret of today, and the former one while it changes."""
     secret = settings.origin_secret
     return secret.get_secret_value().split() if secret else []
+
+
+def _fetcher(settings: OAuthFunctionSettings, *, bytes_max: int) -> DocumentFetcher:
+    local = settings.stage is Stage.LOCAL
+    return DocumentFetcher(
+        loopback_allowed=local,
+        authorities_file=settings.client_document_authorities_file if local else None,
+        bytes_max=bytes_max,
+    )

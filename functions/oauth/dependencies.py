@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from functions.oauth.caller_address import CallerAddresses
+from functions.oauth.flows.client_keys import ClientKeys
 from functions.oauth.flows.document_client import DocumentClients
 from functions.oauth.pages.render import Pages
 from shared.domain.clients import Client
@@ -70,6 +71,8 @@ class Dependencies:
     """Clients that the operators entered in the settings."""
     document_clients: DocumentClients
     """Clients that a document of their own describes."""
+    client_keys: ClientKeys
+    """Keys that clients publish at addresses of their own."""
     caller_addresses: CallerAddresses
     body_bytes_max: int
     dynamic_registration_enabled: bool

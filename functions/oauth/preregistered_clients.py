@@ -22,6 +22,7 @@ from pydantic import (
 from functions.oauth.flows.client_metadata import CLIENT_NAME_LENGTH_MAX, REDIRECT_URIS_MAX
 from shared.domain import redirects
 from shared.domain.clients import Client, RegistrationKind
+from shared.domain.document_ids import parse_document_id
 from shared.domain.identifiers import ClientId
 from shared.settings import SettingsError
 from shared.vault.client_assertions import read_keys
@@ -51,6 +52,12 @@ def _public_keys(keys: dict[str, Any]) -> dict[str, Any]:
     return keys
 
 
+def _address_of_keys(address: str) -> str:
+    if parse_document_id(address, local=False) is None:
+        raise ValueError("not an https address of a public name with a path")
+    return address
+
+
 class _Entry(BaseModel):
     """One client as operators write it; a member that is not known is a mistake."""
 
@@ -64,11 +71,13 @@ class _Entry(BaseModel):
     ]
     token_endpoint_auth_method: Literal["none", "private_key_jwt"] = "none"  # noqa: S105 - a name
     jwks: Annotated[dict[str, Any], AfterValidator(_public_keys)] | None = None
+    jwks_uri: Annotated[str, AfterValidator(_address_of_keys)] | None = None
 
     @model_validator(mode="after")
     def _keys_where_they_are_needed(self) -> Self:
-        if self._proves_itself != (self.jwks is not None):
-            raise ValueError("jwks and the method private_key_jwt need each other")
+        ways = [way for way in (self.jwks, self.jwks_uri) if way is not None]
+        if len(ways) != self._proves_itself:
+            raise ValueError("private_key_jwt, and nothing else, needs one of jwks and jwks_uri")
         return self
 
     @property
@@ -83,6 +92,7 @@ class _Entry(BaseModel):
             client_name=self.client_name,
             redirect_uris=tuple(dict.fromkeys(self.redirect_uris)),
             keys=self.jwks,
+            jwks_uri=self.jwks_uri,
             must_authenticate=self._proves_itself,
         )
 

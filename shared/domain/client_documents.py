@@ -40,6 +40,7 @@ class DocumentContent:
     keys: Mapping[str, Any] | None = None
     """The member ``jwks`` (RFC 7591 section 2)."""
     jwks_uri: str | None = None
+    """Where the keys are, if they are not in the document."""
 
     @property
     def must_authenticate(self) -> bool:
@@ -55,6 +56,7 @@ class DocumentContent:
             redirect_uris=self.redirect_uris,
             client_uri=self.client_uri,
             keys=self.keys,
+            jwks_uri=self.jwks_uri if self.keys is None else None,
             must_authenticate=self.must_authenticate,
         )
 
@@ -100,6 +102,8 @@ def _pin_of(known: KnownClient) -> DocumentContent:
     return DocumentContent(
         client_name=known.registered_names[0],
         redirect_uris=tuple(uri for uri in uris if not uri.endswith("/*")),
+        auth_methods=tuple(AuthMethod) if known.jwks_uri else (AuthMethod.NONE,),
+        jwks_uri=known.jwks_uri,
     )
 
 

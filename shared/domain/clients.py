@@ -32,6 +32,8 @@ class Client:
     client_uri: str | None = None
     keys: Mapping[str, Any] | None = None
     """Its public keys, a JWK Set (RFC 7517 section 5)."""
+    jwks_uri: str | None = None
+    """Where it publishes its keys, if it does not hand them over itself."""
     must_authenticate: bool = False
     """Whether it must prove itself with one of its keys (RFC 7523), or merely may."""
 

@@ -53,6 +53,8 @@ class KnownClient:
     ways: tuple[Way, ...]
     source: str
     document_ids: tuple[str, ...] = ()
+    jwks_uri: str | None = None
+    """Where it publishes its keys, if it may prove itself by them."""
     registered_names: tuple[str, ...] = ()
     own_redirects: tuple[str, ...] = ()
     shared_redirects: tuple[str, ...] = ()
@@ -97,6 +99,7 @@ KNOWN_CLIENTS: Final[tuple[KnownClient, ...]] = (
         ways=(Way.DOCUMENT, Way.DYNAMIC),
         source="https://developers.openai.com/apps-sdk/build/auth",
         document_ids=("https://chatgpt.com/oauth/client.json",),
+        jwks_uri="https://chatgpt.com/oauth/jwks.json",
         registered_names=("ChatGPT",),
         own_redirects=(
             "https://chatgpt.com/connector_platform_oauth_redirect",
@@ -105,6 +108,7 @@ KNOWN_CLIENTS: Final[tuple[KnownClient, ...]] = (
         quirks=(
             "reads the OpenID path first",
             "sends resource with both requests",
+            "its document names private_key_jwt and none, and it may use either",
             "compares iss with the issuer byte for byte",
         ),
     ),

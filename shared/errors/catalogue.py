@@ -37,6 +37,7 @@ class ErrorCode(StrEnum):
     REGISTRATION_DISABLED = "registration_disabled"
     CLIENT_DOCUMENT_INVALID = "client_document_invalid"
     CLIENT_DOCUMENT_UNAVAILABLE = "client_document_unavailable"
+    CLIENT_KEYS_UNAVAILABLE = "client_keys_unavailable"
     INVALID_GRANT = "invalid_grant"
     INVALID_SCOPE = "invalid_scope"
     INVALID_TARGET = "invalid_target"
@@ -284,6 +285,11 @@ CATALOGUE: dict[ErrorCode, ErrorEntry] = {
     ErrorCode.CLIENT_DOCUMENT_UNAVAILABLE: _passing(
         "The website on which the application describes itself does not answer at the moment.",
         retry_after_seconds=60,
+        category=Category.CLIENT,
+    ),
+    ErrorCode.CLIENT_KEYS_UNAVAILABLE: _passing(
+        "The website on which this client publishes its keys does not answer at the moment.",
+        retry_after_seconds=15,
         category=Category.CLIENT,
     ),
     ErrorCode.INVALID_GRANT: _client(

@@ -61,6 +61,7 @@ class MetricName(StrEnum):
     CLIENTS_REGISTERED = "ClientsRegistered"
     CLIENT_DOCUMENTS = "ClientDocuments"
     CLIENT_DOCUMENT_DRIFTS = "ClientDocumentDrifts"
+    CLIENT_KEY_SETS = "ClientKeySets"
     RATE_LIMIT_REFUSALS = "RateLimitRefusals"
     DEPENDENCY_CHECKS = "DependencyChecks"
     BEARER_REFUSALS = "BearerRefusals"
@@ -204,6 +205,11 @@ METRICS: dict[MetricName, MetricSpec] = {
         _COUNT,
         (Dimension.CLIENT_FAMILY,),
         "Fetched documents of well-known clients that differ from what we have pinned.",
+    ),
+    MetricName.CLIENT_KEY_SETS: MetricSpec(
+        _COUNT,
+        (Dimension.OUTCOME,),
+        "Keys of clients by how they were had: fetched, the last good ones, or what was wrong.",
     ),
     MetricName.RATE_LIMIT_REFUSALS: MetricSpec(
         _COUNT, (Dimension.RULE,), "Requests answered with 429, by the limit that they reached."

@@ -54,7 +54,7 @@ _COUNT_FETCH: LiteralString = """
 _PUT_CLIENT: LiteralString = """
     SELECT app.put_document_client(
         %(client_id)s, %(client_name)s, %(client_uri)s, %(redirect_uris)s, %(keys)s,
-        %(must_authenticate)s, %(unused_seconds)s)
+        %(jwks_uri)s, %(must_authenticate)s, %(unused_seconds)s)
 """
 
 
@@ -111,6 +111,7 @@ async def put_client(tx: Transaction, client: Client, *, unused_seconds: int) ->
             "client_uri": client.client_uri,
             "redirect_uris": list(client.redirect_uris),
             "keys": None if client.keys is None else Json(dict(client.keys)),
+            "jwks_uri": client.jwks_uri,
             "must_authenticate": client.must_authenticate,
             "unused_seconds": unused_seconds,
         },

@@ -12,10 +12,10 @@ from shared.state.database import Transaction
 
 _ADD: LiteralString = """
     INSERT INTO app.clients
-        (client_id, kind, client_name, client_uri, redirect_uris, keys, must_authenticate,
-         unused_expires_at)
+        (client_id, kind, client_name, client_uri, redirect_uris, keys, jwks_uri,
+         must_authenticate, unused_expires_at)
     VALUES (%(client_id)s, %(kind)s, %(client_name)s, %(client_uri)s, %(redirect_uris)s,
-            %(keys)s, %(must_authenticate)s,
+            %(keys)s, %(jwks_uri)s, %(must_authenticate)s,
             app.now() + make_interval(secs => %(unused_seconds)s))
 """
 
@@ -33,11 +33,12 @@ _REGISTER: LiteralString = (
 _PUT_PREREGISTERED: LiteralString = """
     SELECT app.put_preregistered_client(
         %(client_id)s, %(client_name)s, %(client_uri)s, %(redirect_uris)s, %(keys)s,
-        %(must_authenticate)s)
+        %(jwks_uri)s, %(must_authenticate)s)
 """
 
 _FIND: LiteralString = """
-    SELECT client_id, kind, client_name, client_uri, redirect_uris, keys, must_authenticate
+    SELECT client_id, kind, client_name, client_uri, redirect_uris, keys, jwks_uri,
+           must_authenticate
       FROM app.clients WHERE client_id = %(client_id)s
 """
 
@@ -80,6 +81,7 @@ def _values(client: Client, unused_seconds: int) -> dict[str, object]:
         "client_uri": client.client_uri,
         "redirect_uris": list(client.redirect_uris),
         "keys": None if client.keys is None else Json(dict(client.keys)),
+        "jwks_uri": client.jwks_uri,
         "must_authenticate": client.must_authenticate,
         "unused_seconds": unused_seconds,
     }
@@ -97,6 +99,7 @@ async def find(tx: Transaction, client_id: str) -> Client | None:
         client_uri=found["client_uri"],
         redirect_uris=tuple(found["redirect_uris"]),
         keys=found["keys"],
+        jwks_uri=found["jwks_uri"],
         must_authenticate=found["must_authenticate"],
     )
 

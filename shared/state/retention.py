@@ -141,6 +141,12 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         why="A document stands in for 30 days; a failure alone is remembered for minutes.",
     ),
     RetentionRule(
+        name="client_key_sets_old",
+        table="app.client_key_sets",
+        condition="changed_at < app.now() - interval '2 days'",
+        why="Keys count for a day at most after they were fetched.",
+    ),
+    RetentionRule(
         name="client_document_hosts_quiet",
         table="app.client_document_hosts",
         condition="minute_began_at < app.now() - interval '1 hour'",

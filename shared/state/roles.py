@@ -93,13 +93,14 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "UPDATE (unused_expires_at) ON app.clients",
         "SELECT, INSERT, UPDATE ON app.client_documents",
         "SELECT, INSERT, UPDATE ON app.client_document_hosts",
+        "SELECT, INSERT, UPDATE ON app.client_key_sets",
         (
-            "EXECUTE ON FUNCTION app.put_document_client(text, text, text, text[], json, boolean,"
-            " integer)"
+            "EXECUTE ON FUNCTION"
+            " app.put_document_client(text, text, text, text[], json, text, boolean, integer)"
         ),
         (
             "EXECUTE ON FUNCTION"
-            " app.put_preregistered_client(text, text, text, text[], json, boolean)"
+            " app.put_preregistered_client(text, text, text, text[], json, text, boolean)"
         ),
         "SELECT, INSERT ON app.assertion_ids",
         "SELECT, INSERT, DELETE ON app.sign_ins",
@@ -140,6 +141,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, UPDATE, DELETE ON app.clients",
         "SELECT, UPDATE, DELETE ON app.client_documents",
         "SELECT, UPDATE, DELETE ON app.client_document_hosts",
+        "SELECT, UPDATE, DELETE ON app.client_key_sets",
         "SELECT, UPDATE, DELETE ON app.sign_ins",
         "SELECT, UPDATE, DELETE ON app.browser_approvals",
         "SELECT, UPDATE, DELETE ON app.account_sign_ins",

@@ -17,11 +17,14 @@ from shared.domain.clients import SIGNING_ALGORITHMS
 
 ASSERTION_BYTES_MAX: Final = 8_000
 KEYS_MAX: Final = 10
+FETCHED_KEYS_MAX: Final = 50
+"""In a set that a client publishes for everybody, of which few may be of use here."""
 RSA_BITS_MIN: Final = 2_048
 RSA_BITS_MAX: Final = 4_096
 _EC_CURVE: Final = "P-256"
 _OKP_CURVE: Final = "Ed25519"
 # Members of a JWK that say how a key signs or decrypts (RFC 7518 section 6).
+_PUBLIC_MEMBERS: Final = ("kty", "kid", "use", "alg", "crv", "x", "y", "n", "e")
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
@@ -75,6 +78,39 @@ def read_keys(keys: Mapping[str, Any]) -> KeySet:
     return key_set
 
 
+def usable_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Those keys of a published JWK Set that can be used here (RFC 7517 section 5).
+
+    Others are passed over: it may serve other purposes and other algorithms as well.
+
+    Raises:
+        UnusableKeysError: not a set, a private or secret key in it, or none that can be used.
+    """
+    found = keys.get("keys")
+    if not isinstance(found, list) or len(found) > FETCHED_KEYS_MAX:
+        raise UnusableKeysError(f"must have at most {FETCHED_KEYS_MAX} keys")
+    if any(isinstance(key, dict) and _PRIVATE_MEMBERS & set(key) for key in found):
+        raise UnusableKeysError("must hold public keys only")
+    usable = {
+        "keys": [
+            {name: key[name] for name in _PUBLIC_MEMBERS if name in key}
+            for key in found
+            if _is_usable(key)
+        ]
+    }
+    read_keys(usable)
+    return usable
+
+
+def names_algorithm(assertion: str) -> bool:
+    """Whether ``assertion`` is written like one that is signed as it may be; no key is needed."""
+    try:
+        header = jws.extract_compact(assertion.encode("ascii")).headers()
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError):
+        return False
+    return header.get("alg") in SIGNING_ALGORITHMS
+
+
 def signed_claims(assertion: str, keys: Mapping[str, Any]) -> dict[str, Any]:
     """What one of ``keys`` has signed (RFC 7515 section 5.2).
 
@@ -92,6 +128,16 @@ def signed_claims(assertion: str, keys: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(claims, dict):
         raise AssertionRefusedError
     return claims
+
+
+def _is_usable(key: object) -> bool:
+    if not isinstance(key, dict) or key.get("use", "sig") != "sig":
+        return False
+    try:
+        read_keys({"keys": [key]})
+    except UnusableKeysError:
+        return False
+    return True
 
 
 def _is_strong(key: object) -> bool:

@@ -8,22 +8,24 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from functions.oauth import published_keys
 from functions.oauth.client_documents.failures import DocumentFault, DocumentFaultError
 from functions.oauth.flows import client_metadata
 from functions.oauth.json_members import each_once
+from functions.oauth.published_keys import PublishedKeys
 from functions.oauth.refusals import InvalidClientMetadataError, InvalidRedirectUriError
-from shared.domain import redirects
 from shared.domain.client_documents import AuthMethod, DocumentContent
 from shared.domain.document_ids import DocumentId
-from shared.vault.client_assertions import UnusableKeysError, read_keys
+from shared.vault.client_assertions import UnusableKeysError
 
 _METHOD: Final = "token_endpoint_auth_method"
 _METHODS: Final = "token_endpoint_auth_methods_supported"
+_OWN_RULES: Final = frozenset({_METHOD, *published_keys.MEMBERS})
 _USABLE: Final = frozenset(method.value for method in AuthMethod)
 
 
-def parse(body: bytes, document_id: DocumentId) -> DocumentContent:
-    """Read the document behind ``document_id``.
+def parse(body: bytes, document_id: DocumentId, *, local: bool = False) -> DocumentContent:
+    """Read the document behind ``document_id``; ``local`` allows its keys on loopback.
 
     Raises:
         DocumentFaultError: it is another client's, holds a secret, or describes no usable client.
@@ -35,16 +37,16 @@ def parse(body: bytes, document_id: DocumentId) -> DocumentContent:
         raise DocumentFaultError(DocumentFault.SECRET)
     methods = _auth_methods(members)
     metadata = _metadata(members)
-    keys = _keys(members)
-    if AuthMethod.NONE not in methods and keys is None:
+    keys = _keys(members, local=local)
+    if AuthMethod.NONE not in methods and not keys:
         raise DocumentFaultError(DocumentFault.KEYS)
     return DocumentContent(
         client_name=metadata.client_name or document_id.host,
         redirect_uris=tuple(dict.fromkeys(metadata.redirect_uris)),
         client_uri=metadata.client_uri,
         auth_methods=methods,
-        keys=keys,
-        jwks_uri=_jwks_uri(members.get("jwks_uri")),
+        keys=keys.jwks,
+        jwks_uri=keys.jwks_uri,
     )
 
 
@@ -79,7 +81,7 @@ def _words(value: object) -> list[str]:
 
 def _metadata(members: Mapping[str, Any]) -> client_metadata.ClientMetadata:
     """The members that dynamic registration knows, under its rules."""
-    known = {name: value for name, value in members.items() if name != _METHOD}
+    known = {name: value for name, value in members.items() if name not in _OWN_RULES}
     try:
         return client_metadata.parse(json.dumps(known).encode())
     except InvalidRedirectUriError:
@@ -88,21 +90,8 @@ def _metadata(members: Mapping[str, Any]) -> client_metadata.ClientMetadata:
         raise DocumentFaultError(DocumentFault.METADATA) from None
 
 
-def _jwks_uri(value: object) -> str | None:
-    """An https address, or nothing; it is kept and not fetched."""
-    if not isinstance(value, str) or not value.startswith("https://"):
-        return None
-    return value if redirects.may_register(value) else None
-
-
-def _keys(members: Mapping[str, Any]) -> dict[str, Any] | None:
-    keys = members.get("jwks")
-    if keys is None:
-        return None
+def _keys(members: Mapping[str, Any], *, local: bool) -> PublishedKeys:
     try:
-        if not isinstance(keys, dict):
-            raise DocumentFaultError(DocumentFault.KEYS)
-        read_keys(keys)
+        return published_keys.read_published_keys(members, local=local)
     except UnusableKeysError:
         raise DocumentFaultError(DocumentFault.KEYS) from None
-    return keys

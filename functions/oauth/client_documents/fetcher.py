@@ -66,11 +66,13 @@ class DocumentFetcher:
         authorities_file: str | None = None,
         resolve: Resolve = system_addresses,
         seconds_max: float = FETCH_SECONDS_MAX,
+        bytes_max: int = DOCUMENT_BYTES_MAX,
     ) -> None:
         self._loopback_allowed = loopback_allowed
         self._authorities_file = authorities_file
         self._resolve = resolve
         self._seconds_max = seconds_max
+        self._bytes_max = bytes_max
         self._tls: ssl.SSLContext | None = None
 
     async def fetch(self, document_id: DocumentId) -> FetchedDocument:
@@ -131,7 +133,7 @@ class DocumentFetcher:
             body = bytearray()
             async for chunk in answer.aiter_raw():
                 body += chunk
-                if len(body) > DOCUMENT_BYTES_MAX:
+                if len(body) > self._bytes_max:
                     raise DocumentFaultError(DocumentFault.TOO_LARGE)
             return FetchedDocument(bytes(body), _max_age_seconds(answer.headers))
 

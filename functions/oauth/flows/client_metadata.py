@@ -21,6 +21,8 @@ from pydantic import (
 from functions.oauth.json_members import each_once
 from functions.oauth.refusals import InvalidClientMetadataError, InvalidRedirectUriError
 from shared.domain import redirects
+from shared.domain.client_documents import AuthMethod
+from shared.domain.document_ids import DOCUMENT_ID_LENGTH_MAX
 from shared.domain.scopes import granted_scopes
 
 REDIRECT_URIS_MAX = 10
@@ -78,6 +80,17 @@ class ClientMetadata(BaseModel):
     application_type: _Name | None = None
     software_id: _Name | None = None
     software_version: _Name | None = None
+    jwks: dict[str, Any] | None = None
+    jwks_uri: Annotated[str, Field(max_length=DOCUMENT_ID_LENGTH_MAX)] | None = None
+
+    @property
+    def keys_are_meant(self) -> bool:
+        """Whether the client wants to prove itself, and says by which keys.
+
+        One that names no keys becomes a public client like all others: it could never come in.
+        """
+        named = self.jwks is not None or self.jwks_uri is not None
+        return named and self.token_endpoint_auth_method == AuthMethod.PRIVATE_KEY_JWT
 
     @property
     def shown_name(self) -> str:

@@ -91,7 +91,7 @@ class DocumentClients:
         """The content, and for how many seconds it is fresh; or what was wrong."""
         try:
             document = await self.fetcher.fetch(document_id)
-            content = document_content.parse(document.body, document_id)
+            content = document_content.parse(document.body, document_id, local=self.local)
         except DocumentFaultError as error:
             return error.fault
         return content, fresh_seconds(document.max_age_seconds)

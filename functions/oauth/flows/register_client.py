@@ -1,4 +1,4 @@
-"""Dynamic client registration (RFC 7591): public clients only, and no secret is ever made.
+"""Dynamic client registration (RFC 7591): no secret is ever made; keys a client brings itself.
 
 A registration is worth nothing until a person consents; one that nobody uses goes after a day.
 The id is derived from what is registered: who registers the same again is the same client, so that
@@ -13,7 +13,9 @@ from typing import Any
 
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.flows import client_metadata
-from functions.oauth.refusals import RegistrationDisabledError
+from functions.oauth.flows.client_metadata import ClientMetadata
+from functions.oauth.published_keys import MEMBERS, PublishedKeys, read_published_keys
+from functions.oauth.refusals import InvalidClientMetadataError, RegistrationDisabledError
 from shared.domain import redirects
 from shared.domain.clients import Client, RegistrationKind
 from shared.domain.identifiers import ClientId
@@ -22,6 +24,7 @@ from shared.observability import metrics
 from shared.observability.metrics import MetricName
 from shared.state import audit_events, clients
 from shared.state.audit_events import AuditAction
+from shared.vault.client_assertions import UnusableKeysError
 
 UNUSED_SECONDS = 86_400
 
@@ -37,13 +40,17 @@ async def register(dependencies: Dependencies, body: bytes) -> dict[str, Any]:
     if not dependencies.dynamic_registration_enabled:
         raise RegistrationDisabledError
     metadata = client_metadata.parse(body)
-    echoed = metadata.echo()
+    keys = _keys_of(metadata, local=dependencies.client_keys.local)
+    echoed = {**metadata.echo(), **keys.echo()}
     client = Client(
         client_id=id_of(echoed),
         kind=RegistrationKind.DYNAMIC,
         client_name=metadata.shown_name,
         redirect_uris=tuple(echoed["redirect_uris"]),
         client_uri=metadata.client_uri,
+        keys=keys.jwks,
+        jwks_uri=keys.jwks_uri,
+        must_authenticate=bool(keys),
     )
     family = client_family(client)
     async with dependencies.database.transaction() as tx:
@@ -65,6 +72,18 @@ async def register(dependencies: Dependencies, body: bytes) -> dict[str, Any]:
         "client_id_issued_at": int(registered.created_at.timestamp()),
         **echoed,
     }
+
+
+def _keys_of(metadata: ClientMetadata, *, local: bool) -> PublishedKeys:
+    if not metadata.keys_are_meant:
+        return PublishedKeys()
+    try:
+        keys = read_published_keys(metadata.model_dump(include=set(MEMBERS)), local=local)
+    except UnusableKeysError:
+        raise InvalidClientMetadataError("jwks") from None
+    if not keys:
+        raise InvalidClientMetadataError("jwks_uri")
+    return keys
 
 
 def id_of(echoed: dict[str, Any]) -> ClientId:

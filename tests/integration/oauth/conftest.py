@@ -12,6 +12,7 @@ from functions.oauth.app import create_app
 from functions.oauth.caller_address import CallerAddresses
 from functions.oauth.client_documents.fetcher import DocumentFetcher
 from functions.oauth.dependencies import Dependencies, Lifetimes
+from functions.oauth.flows.client_keys import KEY_SET_BYTES_MAX, ClientKeys
 from functions.oauth.flows.document_client import DocumentClients
 from functions.oauth.pages.render import Pages
 from shared.domain.scopes import SCOPES_OFFERED
@@ -99,6 +100,13 @@ def dependencies(database: Database, vault: TokenVault, upstream: UpstreamStub) 
         document_clients=DocumentClients(
             database=database,
             fetcher=DocumentFetcher(loopback_allowed=True, resolve=loopback_only),
+            local=True,
+        ),
+        client_keys=ClientKeys(
+            database=database,
+            fetcher=DocumentFetcher(
+                loopback_allowed=True, resolve=loopback_only, bytes_max=KEY_SET_BYTES_MAX
+            ),
             local=True,
         ),
         caller_addresses=CallerAddresses([FORMER_ORIGIN_SECRET, ORIGIN_SECRET]),

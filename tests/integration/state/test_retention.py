@@ -21,6 +21,7 @@ from shared.state import (
     authorization_codes,
     calls,
     client_documents,
+    client_key_sets,
     clients,
     discarded_pairs,
     grants,
@@ -165,6 +166,11 @@ async def a_document_never_had(database: Database) -> None:
         )
 
 
+async def a_set_of_keys(database: Database) -> None:
+    async with database.transaction() as tx:
+        await client_key_sets.store(tx, "https://app.example/keys", {"keys": []}, fresh_seconds=1)
+
+
 async def a_fetch(database: Database) -> None:
     async with database.transaction() as tx:
         assert await client_documents.count_fetch(tx, "app.example") == 1
@@ -285,6 +291,7 @@ CASES = [
     Due("clients_left", a_client_without_a_grant, 396 * DAY, slack_seconds=4 * DAY),
     Due("client_documents_old", a_document_once_good, 31 * DAY),
     Due("client_documents_old", a_document_never_had, HOUR),
+    Due("client_key_sets_old", a_set_of_keys, 2 * DAY),
     Due("client_document_hosts_quiet", a_fetch, HOUR),
     Due("assertion_ids_expired", a_used_assertion, 100 + HOUR),
     Due("tool_catalogue_old", a_list_of_tools, 30 * DAY),

@@ -100,6 +100,13 @@ def test_the_client_id_is_the_very_string_of_the_address(other: Any) -> None:
             {"token_endpoint_auth_method": "private_key_jwt", "jwks": KEYS},
             (AuthMethod.PRIVATE_KEY_JWT,),
         ),
+        (
+            {
+                "token_endpoint_auth_method": "private_key_jwt",
+                "jwks_uri": "https://app.example/jwks",
+            },
+            (AuthMethod.PRIVATE_KEY_JWT,),
+        ),
     ],
 )
 def test_methods_without_a_secret_are_taken_in_every_shape(
@@ -131,7 +138,7 @@ def test_methods_without_a_secret_are_taken_in_every_shape(
         (
             {
                 "token_endpoint_auth_method": "private_key_jwt",
-                "jwks_uri": "https://app.example/jwks",
+                "jwks_uri": "https://10.0.0.1/jwks",
             },
             DocumentFault.KEYS,
         ),
@@ -164,6 +171,26 @@ def test_what_is_no_json_object_is_refused(body: bytes) -> None:
     assert caught.value.fault is DocumentFault.NOT_JSON
 
 
-def test_an_address_of_keys_is_kept_as_data() -> None:
-    assert parse(jwks_uri="https://app.example/jwks").jwks_uri == "https://app.example/jwks"
-    assert parse(jwks_uri="http://127.0.0.1/jwks").jwks_uri is None
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("https://app.example/jwks", True),
+        ("https://keys.other.example/a/b?c=d", True),
+        ("http://app.example/jwks", False),
+        ("http://127.0.0.1/jwks", False),
+        ("https://127.0.0.1/jwks", False),
+        ("https://app.example:8443/jwks", False),
+        ("https://person@app.example/jwks", False),
+        ("https://app.example/../jwks", False),
+        ("https://app.example", False),
+        (["https://app.example/jwks"], False),
+    ],
+)
+def test_an_address_of_keys_follows_the_rules_for_documents(address: object, *, kept: bool) -> None:
+    assert parse(jwks_uri=address).jwks_uri == (address if kept else None)
+
+
+def test_keys_in_the_document_count_before_those_at_an_address() -> None:
+    content = parse(jwks=KEYS, jwks_uri="https://app.example/jwks")
+
+    assert (content.keys, content.jwks_uri) == (KEYS, None)

@@ -73,9 +73,26 @@ def test_a_client_with_keys_must_prove_itself() -> None:
     assert client.keys == KEYS
 
 
+def test_a_client_may_name_the_address_of_its_keys() -> None:
+    address = "https://intranet.example/keys"
+    proving = {**GOOD, "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": address}
+
+    (client,) = parse(json.dumps([proving])).values()
+
+    assert client.must_authenticate
+    assert (client.keys, client.jwks_uri) == (None, address)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
+        {"jwks_uri": "https://intranet.example/keys"},
+        {"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://10.0.0.1/keys"},
+        {
+            "token_endpoint_auth_method": "private_key_jwt",
+            "jwks": KEYS,
+            "jwks_uri": "https://intranet.example/keys",
+        },
         {"token_endpoint_auth_method": "private_key_jwt"},
         {"jwks": KEYS},
         {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": []}},

@@ -11,10 +11,13 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 
 from shared.vault.client_assertions import (
+    FETCHED_KEYS_MAX,
     AssertionRefusedError,
     UnusableKeysError,
+    names_algorithm,
     read_keys,
     signed_claims,
+    usable_keys,
 )
 
 EC = ECKey.generate_key("P-256", {"kid": "ec"})
@@ -59,6 +62,61 @@ def test_a_key_that_is_not_the_clients_is_refused() -> None:
 
     with pytest.raises(AssertionRefusedError):
         signed_claims(signed(other, "ES256"), public(EC))
+
+
+@pytest.mark.filterwarnings("ignore:Key size should be")  # that is what makes it weak
+def test_of_a_published_set_the_usable_keys_are_taken() -> None:
+    other_curve = ECKey.generate_key("P-384", {"kid": "big"})
+    weak = RSAKey.generate_key(1024, {"kid": "weak"})
+    published = public(EC, other_curve, weak, RSA)
+    published["keys"] += [
+        {**OKP.as_dict(private=False), "use": "enc"},
+        {"kty": "made up"},
+        "no key",
+    ]
+    published["keys"][0] |= {"x5c": ["a certificate"], "use": "sig"}
+
+    usable = usable_keys(published)
+
+    assert [key["kid"] for key in usable["keys"]] == [EC.kid, RSA.kid]
+    assert "x5c" not in usable["keys"][0]
+    assert signed_claims(signed(EC, "ES256"), usable) == CLAIMS
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"keys": {}},
+        {"keys": []},
+        {"keys": [{"kty": "made up"}]},
+        {"keys": [EC.as_dict(private=True)]},
+        {"keys": [EC.as_dict(private=False), OctKey.generate_key(256).as_dict(private=True)]},
+        {"keys": [EC.as_dict(private=False)] * 2},
+        {"keys": [{}] * (FETCHED_KEYS_MAX + 1)},
+    ],
+)
+def test_a_published_set_without_usable_keys_or_with_secrets_is_refused(keys: Jwks) -> None:
+    with pytest.raises(UnusableKeysError):
+        usable_keys(keys)
+
+
+@pytest.mark.parametrize(
+    ("assertion", "named"),
+    [
+        (signed(EC, "ES256"), True),
+        ("", False),
+        ("nonsense", False),
+        ("a.b.c", False),
+        ("e30.e30.AA", False),
+        ("\u0430.b.c", False),
+        ("x" * 9_000, False),
+    ],
+)
+def test_an_assertion_is_told_from_what_is_none_without_a_key(
+    assertion: str, *, named: bool
+) -> None:
+    assert names_algorithm(assertion) is named
 
 
 def encoded(value: object) -> str:
