@@ -159,23 +159,3 @@ async def test_what_was_not_needed_is_there_for_the_next_tick(
     clock.advance(DUE_BY)
 
     assert await refreshed(world, pace=pace) == 1
-
-
-async def test_sixty_days_of_idle_weeks_and_the_person_never_signs_in_again(
-    world: UpstreamWorld, clock: DatabaseClock
-) -> None:
-    signed_in = await sign_in(world)
-
-    for _day in range(60):
-        for _ in range(2):
-            pass_time(world, clock, DAY / 2)
-            await tick_of(world).run()
-
-    grant = await world.grant(signed_in)
-    # After three weeks without a call, refreshes come from the keep-alive only.
-    assert grant.pair_generation < 60
-    outcome = await world.own.refresher.refresh(signed_in.grant_id, grant.pair_generation)
-    assert outcome is RefreshOutcome.REFRESHED
-    async with world.own.database.autocommit() as tx:
-        ended = await tx.rows("SELECT 1 FROM app.grants WHERE status = 'ended'")
-    assert ended == []
