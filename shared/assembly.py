@@ -6,6 +6,8 @@ For composition roots only; opens no connection itself, so that a snapshot holds
 from dataclasses import dataclass
 
 from shared import aws_service, stored_settings
+from shared.circuit.guard import CircuitGuard
+from shared.circuit.watches import key_service_watch, oauth_watch
 from shared.domain.circuits import Dependency
 from shared.queue.pair_spill import DynamoDbPairSpill
 from shared.queue.refresh_queue import SqsWatchdog
@@ -15,6 +17,7 @@ from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
 from shared.state.refused_seals import AuditedRefusals
 from shared.upstream import transport
+from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.upstream.drupal_site import DrupalSite
 from shared.upstream.site_probe import SiteProbe
 from shared.upstream.transport import TransportLimits
@@ -32,6 +35,7 @@ class OpenedAdapters:
     database: Database
     vault: TokenVault
     kms: KmsDataKeys
+    circuits: CircuitGuard
 
     def forget(self) -> None:
         """Drop connections and opened keys."""
@@ -96,11 +100,14 @@ def opened_adapters(settings: StateSettings) -> OpenedAdapters:
         connections_max=settings.database_connections_max,
         connect_timeout_seconds=settings.database_connect_timeout_seconds,
         statement_timeout_seconds=settings.database_statement_timeout_seconds,
+        watch_connect=lambda seconds: circuits.watch(Dependency.POSTGRES, timeout_seconds=seconds),
     )
+    circuits = CircuitGuard(fleet=StoredCircuits(database))
     kms = KmsDataKeys(
         settings.kms_key_id,
         connect_timeout_seconds=settings.kms_connect_timeout_seconds,
         read_timeout_seconds=settings.kms_read_timeout_seconds,
+        watch=key_service_watch(circuits),
     )
     vault = TokenVault(
         stage=settings.stage,
@@ -109,7 +116,18 @@ def opened_adapters(settings: StateSettings) -> OpenedAdapters:
         cache_seconds=settings.data_key_cache_seconds,
         refusals=AuditedRefusals(database),
     )
-    return OpenedAdapters(database=database, vault=vault, kms=kms)
+    return OpenedAdapters(database=database, vault=vault, kms=kms, circuits=circuits)
+
+
+def oauth_of(
+    settings: UpstreamSettings, circuits: CircuitGuard, *, redirect_uri: str = ""
+) -> DrupalOAuth:
+    """The site's OAuth server behind its circuit."""
+    return DrupalOAuth(
+        site_of(settings, redirect_uri=redirect_uri),
+        limits=limits_of(settings),
+        watch=oauth_watch(circuits),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

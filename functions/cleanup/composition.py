@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from functions.cleanup.housekeeping import Housekeeping
 from functions.cleanup.key_rotation import KeyRotation
-from shared.assembly import OpenedAdapters, limits_of, opened_adapters, opened_spill, site_of
+from shared.assembly import OpenedAdapters, oauth_of, opened_adapters, opened_spill
 from shared.observability import request_context
 from shared.queue.pair_spill import DynamoDbPairSpill
 from shared.settings import CleanupFunctionSettings
-from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.vault.data_key_changes import DataKeyChanges
 from shared.workflows.discard_pair import DiscardedPairDrainer
 from shared.workflows.drain_outbox import OutboxDrainer
@@ -45,7 +44,7 @@ def _key_rotation(opened: OpenedAdapters, settings: CleanupFunctionSettings) -> 
 def compose(settings: CleanupFunctionSettings) -> Parts:
     """Build every adapter from ``settings``."""
     opened = opened_adapters(settings)
-    oauth = DrupalOAuth(site_of(settings), limits=limits_of(settings))
+    oauth = oauth_of(settings, opened.circuits)
     spill = opened_spill(settings)
     late = None
     if spill is not None:

@@ -35,11 +35,14 @@ from shared.assembly import (
     OpenedNets,
     OpenedReadiness,
     limits_of,
+    oauth_of,
     opened_adapters,
     opened_nets,
     readiness_of,
     site_of,
 )
+from shared.circuit.guard import CircuitGuard
+from shared.circuit.watches import rpc_watch
 from shared.domain.circuits import Dependency
 from shared.domain.identifiers import SessionId, UserId
 from shared.domain.scopes import offered_scopes
@@ -53,7 +56,6 @@ from shared.state import calls, session_abilities, tool_catalogue
 from shared.state.calls import Admission, CallRecord, EndedCall
 from shared.state.database import Database
 from shared.upstream.drupal_content import DrupalContent
-from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.upstream.drupal_rpc import RPC_PATH, DrupalRpc
 from shared.upstream.drupal_tools import DrupalTools
 from shared.workflows.call_upstream import UpstreamCaller
@@ -96,16 +98,22 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
     """Build every adapter from ``settings``, and the app over them."""
     opened = opened_adapters(settings)
     site, limits = site_of(settings), limits_of(settings)
-    rpc = DrupalRpc(site, limits=limits)
+    circuits = opened.circuits
+    rpc = DrupalRpc(
+        site,
+        limits=limits,
+        watch=rpc_watch(circuits, search_method=settings.drupal_search_method),
+    )
     nets = opened_nets(settings)
     readiness = readiness_of(settings, opened, dependency=Dependency.DRUPAL_RPC, path=RPC_PATH)
     refresher = GrantRefresher(
         opened.database,
         opened.vault,
-        DrupalOAuth(site, limits=limits),
+        oauth_of(settings, circuits),
         nets=nets.safety_nets,
+        circuits=circuits,
     )
-    caller = UpstreamCaller(opened.database, opened.vault, refresher)
+    caller = UpstreamCaller(opened.database, opened.vault, refresher, circuits=circuits)
     requests = SiteRequests(
         caller,
         remaining_seconds=remaining_seconds,
@@ -132,7 +140,7 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         resources=Resources(content, remaining_seconds=remaining_seconds),
         prompts=build_prompts(),
     )
-    parts = _exchange_parts(settings, offer, CallsTable(opened.database), links)
+    parts = _exchange_parts(settings, offer, CallsTable(opened.database, circuits), links)
     app = McpEndpoint(
         parts,
         issuer_url=settings.issuer_url,
@@ -167,18 +175,29 @@ def refusing(error: ServiceError, *, https: bool) -> AsgiApp:
 class CallsTable:
     """The two statements of a call, each in a transaction of its own."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, circuits: CircuitGuard) -> None:
         self._database = database
+        self._circuits = circuits
 
     async def find(self, token_hash: TokenHash, admission: Admission | None) -> CallRecord | None:
-        """All that is known about a bearer; lets the call in, where it asks for it."""
+        """All that is known about a bearer; lets the call in, where it asks for it.
+
+        The fleet's circuits come with it.
+        """
         async with self._database.autocommit() as tx:
-            return await calls.authenticate(tx, token_hash, admission)
+            found = await calls.authenticate(tx, token_hash, admission)
+        if found is not None:
+            self._circuits.hear(found.circuits)
+        return found
 
     async def close(self, ended: EndedCall) -> None:
         """Write the usage row, free the slot."""
         async with self._database.autocommit() as tx:
             await calls.close(tx, ended)
+
+    async def settle(self) -> None:
+        """Wait for what is still being told of the call's circuits."""
+        await self._circuits.settle()
 
 
 class AbilitiesTable:
@@ -238,6 +257,7 @@ def _exchange_parts(
         ),
         turns=Turns(settings.calls_at_once_max),
         close_call=table.close,
+        settle=table.settle,
     )
 
 

@@ -3,6 +3,7 @@
 Never lets an outage look like a refusal, nor a refusal like an outage.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from functions.mcp_endpoint import call_state
@@ -53,6 +54,8 @@ class ExchangeParts:
     admission: AdmissionRules
     turns: Turns
     close_call: CloseCall
+    settle: Callable[[], Awaitable[None]] | None = None
+    """Ends what must not outlive the request; the answer has been sent by then."""
 
 
 class MessageExchange:
@@ -97,6 +100,8 @@ class MessageExchange:
                 await self._answer(state, message)
             finally:
                 await close_call(state, parts.close_call)
+                if parts.settle is not None:
+                    await parts.settle()
 
     async def _answer(self, state: CallState, message: IncomingMessage) -> None:
         refusal = await self._refusal(state.call, message)

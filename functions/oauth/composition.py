@@ -17,16 +17,15 @@ from functions.oauth.pages.render import Pages
 from shared.assembly import (
     OpenedAdapters,
     OpenedReadiness,
-    limits_of,
+    oauth_of,
     opened_adapters,
     readiness_of,
-    site_of,
 )
 from shared.domain.account_page import ACCOUNT_PATH
 from shared.domain.circuits import Dependency
 from shared.domain.scopes import offered_scopes
 from shared.settings import OAuthFunctionSettings, Stage
-from shared.upstream.drupal_oauth import TOKEN_PATH, DrupalOAuth
+from shared.upstream.drupal_oauth import TOKEN_PATH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +46,6 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
     """Build every adapter from ``settings``, and the application over them."""
     opened = opened_adapters(settings)
     local = settings.stage is Stage.LOCAL
-    site = site_of(settings, redirect_uri=f"{settings.issuer_url}{CALLBACK_PATH}")
     readiness = readiness_of(settings, opened, dependency=Dependency.DRUPAL_OAUTH, path=TOKEN_PATH)
     dependencies = Dependencies(
         issuer=settings.issuer_url,
@@ -57,7 +55,11 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
         database=opened.database,
         readiness=readiness.check.report,
         vault=opened.vault,
-        upstream=DrupalOAuth(site, limits=limits_of(settings)),
+        upstream=oauth_of(
+            settings,
+            opened.circuits,
+            redirect_uri=f"{settings.issuer_url}{CALLBACK_PATH}",
+        ),
         pages=Pages(settings.drupal_base_url, account_url=f"{settings.issuer_url}{ACCOUNT_PATH}"),
         lifetimes=Lifetimes(
             access_seconds=settings.access_token_seconds,

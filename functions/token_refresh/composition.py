@@ -4,19 +4,18 @@ from dataclasses import dataclass
 
 from functions.token_refresh.queue_batch import RefreshBatch
 from functions.token_refresh.refresh_tick import RefreshTick
+from functions.token_refresh.stagger import Stagger
 from shared.assembly import (
     OpenedAdapters,
     OpenedNets,
-    limits_of,
+    oauth_of,
     opened_adapters,
     opened_nets,
-    site_of,
 )
 from shared.observability import request_context
 from shared.queue.refresh_queue import SqsRefreshQueue
 from shared.settings import TokenRefreshFunctionSettings
 from shared.state.refresh_allowances import Pace
-from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.workflows.refresh_grant import GrantRefresher
 
 
@@ -25,6 +24,7 @@ class Parts:
     """What works on each event, and what must be forgotten after a restore."""
 
     tick: RefreshTick
+    stagger: Stagger
     batch: RefreshBatch
     opened: OpenedAdapters
     nets: OpenedNets
@@ -44,8 +44,13 @@ def compose(settings: TokenRefreshFunctionSettings) -> Parts:
     nets = opened_nets(settings)
     url = settings.refresh_queue_url
     queue = None if url is None else SqsRefreshQueue(url)
-    oauth = DrupalOAuth(site_of(settings), limits=limits_of(settings))
-    refresher = GrantRefresher(opened.database, opened.vault, oauth, nets=nets.safety_nets)
+    refresher = GrantRefresher(
+        opened.database,
+        opened.vault,
+        oauth_of(settings, opened.circuits),
+        nets=nets.safety_nets,
+        circuits=opened.circuits,
+    )
     tick = RefreshTick(
         opened.database,
         refresher,
@@ -66,5 +71,13 @@ def compose(settings: TokenRefreshFunctionSettings) -> Parts:
         refresher,
         concurrency_max=settings.refresh_concurrency_max,
         seconds_left=request_context.remaining_seconds,
+        circuits=opened.circuits,
     )
-    return Parts(tick=tick, batch=batch, opened=opened, nets=nets, queue=queue)
+    return Parts(
+        tick=tick,
+        stagger=Stagger(opened.circuits),
+        batch=batch,
+        opened=opened,
+        nets=nets,
+        queue=queue,
+    )

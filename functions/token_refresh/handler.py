@@ -5,7 +5,7 @@ Built at the first invocation, so that no snapshot holds a secret, an address or
 
 from typing import Any
 
-from functions.token_refresh.composition import compose
+from functions.token_refresh.composition import Parts, compose
 from functions.token_refresh.events import queue_records
 from shared import assembly
 from shared.lambda_stream import event_loop
@@ -23,7 +23,14 @@ _parts = OncePerEnvironment(
 @instrument("token_refresh", ObservabilitySettings.from_environment())
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Answer a tick of the schedule with counts by outcome, a batch with what has to come back."""
+    return event_loop.run(_handle(_parts(), event))
+
+
+async def _handle(parts: Parts, event: dict[str, Any]) -> dict[str, Any]:
     records = queue_records(event)
-    if records is None:
-        return dict(event_loop.run(_parts().tick.run()))
-    return dict(event_loop.run(_parts().batch.run(records)))
+    try:
+        if records is None:
+            return dict(await parts.tick.run(share=await parts.stagger.share()))
+        return dict(await parts.batch.run(records))
+    finally:
+        await parts.opened.circuits.settle()

@@ -13,6 +13,8 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from functions.token_refresh.time_to_begin import BEGIN_SECONDS_MIN
+from shared.circuit.guard import CircuitGuard
+from shared.domain.circuits import Dependency
 from shared.domain.refresh_times import DOUBT_SECONDS_MAX
 from shared.errors.base import ServiceError
 from shared.observability import crash_reports, metrics
@@ -26,6 +28,9 @@ from shared.workflows.refresh_grant import GrantRefresher
 
 NO_DOUBT: Final = "no_doubt"
 """A repeat that nobody needs: its refresh has ended, one way or another."""
+
+PAUSED: Final = "paused"
+"""The site's OAuth server is left alone: the schedule finds the grant again in some minutes."""
 
 
 class NotNowError(Exception):
@@ -50,7 +55,9 @@ class RefreshBatch:
         *,
         concurrency_max: int,
         seconds_left: Callable[[], float],
+        circuits: CircuitGuard | None = None,
     ) -> None:
+        self._circuits = circuits
         self._database = database
         self._refresher = refresher
         self._concurrency_max = concurrency_max
@@ -58,6 +65,8 @@ class RefreshBatch:
 
     async def run(self, records: Sequence[dict[str, Any]]) -> PartialItemFailureResponse:
         """Refresh the grants of ``records``; the messages that have to come back."""
+        if self._circuits is not None:
+            await self._circuits.hear_fleet()
         processor = _Processor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
         turns = _Turns(self._concurrency_max, self._seconds_left)
 
@@ -99,7 +108,15 @@ class RefreshBatch:
     async def _outcome(self, message: RefreshMessage) -> str:
         if message.kind is MessageKind.WATCHDOG and not await self._in_doubt(message):
             return NO_DOUBT
+        if message.kind is MessageKind.REFRESH_DUE and self._paused():
+            return PAUSED
         return await self._refresher.refresh(message.grant_id, message.pair_generation)
+
+    def _paused(self) -> bool:
+        """Whether the site's OAuth server is left alone for now."""
+        if self._circuits is None:
+            return False
+        return self._circuits.standing(Dependency.DRUPAL_OAUTH).refuses
 
     async def _in_doubt(self, message: RefreshMessage) -> bool:
         """Whether a worker may have died with the pair's successor, not too long ago.

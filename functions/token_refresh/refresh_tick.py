@@ -87,15 +87,19 @@ class RefreshTick:
         self._inline_max = inline_max
         self._pace = pace
 
-    async def run(self) -> dict[str, int]:
+    async def run(self, *, share: float = 1.0) -> dict[str, int]:
         """Refresh up to ``batch_max`` due grants, or send all that are due to the queue.
 
-        Returns how many ended in which outcome, and how many were ``queued``.
+        Of that, only ``share``: 0 for none, anything above for at least one. Returns how many
+        ended in which outcome, and how many were ``queued``.
         """
-        due = await self._claim(self._batch_max)
+        limit = 0 if share <= 0 else max(1, int(self._batch_max * share))
+        due = await self._claim(limit) if limit else []
         queued = 0
         if self._queue is not None and len(due) > self._inline_max:
-            queued, due = await self._send(self._queue, due)
+            queued, due = await self._send(
+                self._queue, due, limit=limit, queued_max=int(QUEUED_MAX * share)
+            )
         progress = _Progress()
         waiting = iter(due)
         async with asyncio.TaskGroup() as group:
@@ -103,7 +107,7 @@ class RefreshTick:
                 group.create_task(self._work(waiting, progress))
         left = len(due) - sum(progress.counts.values())
         counts = {**progress.counts, "queued": queued}
-        log.info("refresh tick ended", left=left, **counts)
+        log.info("refresh tick ended", left=left, share=share, **counts)
         return counts
 
     async def _claim(self, limit: int) -> list[Due]:
@@ -135,16 +139,18 @@ class RefreshTick:
             return 0.0
         return keep_alive_early_seconds(self._pace.refresh_token_seconds)
 
-    async def _send(self, queue: RefreshQueue, due: list[Due]) -> tuple[int, list[Due]]:
+    async def _send(
+        self, queue: RefreshQueue, due: list[Due], *, limit: int, queued_max: int
+    ) -> tuple[int, list[Due]]:
         """Send ``due`` and all other due grants; how many went, and those that did not.
 
         A queue that does not take all is not asked again in this tick.
         """
-        claimed, queued = self._batch_max, 0
+        claimed, queued = limit, 0
         while True:
             refused = await queue.send(_messages(due))
             queued += len(due) - len(refused)
-            done = len(due) < claimed or queued >= QUEUED_MAX
+            done = len(due) < claimed or queued >= queued_max
             if refused or done or self._seconds_left() < BEGIN_SECONDS_MIN:
                 return queued, [(one.grant_id, one.pair_generation) for one in refused]
             claimed = CLAIM_MAX

@@ -65,10 +65,14 @@ def finding_of(
     if not isinstance(error, ServiceError) or isinstance(error, CircuitOpenError):
         # Cancelled, a fault of our own, or another circuit in the same call.
         return Finding.NOTHING
-    if error.code is ErrorCode.UPSTREAM_TIMEOUT and not had_time:
+    if not had_time and _is_timeout(error):
         return Finding.NOTHING
     if error.code in FAULTS[dependency]:
         return Finding.FAILED
     if error.code in SILENT.get(dependency, frozenset()):
         return Finding.NOTHING
     return Finding.ANSWERED
+
+
+def _is_timeout(error: ServiceError) -> bool:
+    return error.code is ErrorCode.UPSTREAM_TIMEOUT or "waited_for" in error.facts

@@ -7,10 +7,11 @@ only a transaction whose first statement has not run yet moves to another connec
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, LiteralString
 
+from shared.errors.base import UnavailableError
 from shared.state.connection import Answer, Connection
 from shared.state.driver_errors import (
     CommitUnknownError,
@@ -31,6 +32,13 @@ CHECK_SECONDS_MAX: Final = 1.0
 """A connection that rested gets this long for its first sign of life."""
 
 _NO_PARAMS: Final[Mapping[str, object]] = {}
+
+WatchConnect = Callable[[float], AbstractAsyncContextManager[None]]
+"""Watches a connect that has so many seconds; raises an ``UnavailableError`` to refuse it."""
+
+
+def _unwatched(_seconds: float) -> AbstractAsyncContextManager[None]:
+    return contextlib.nullcontext()
 
 
 class NestedTransactionError(RuntimeError):
@@ -109,11 +117,13 @@ class Database:
         connections_max: int = 1,
         connect_timeout_seconds: float = 2.0,
         statement_timeout_seconds: float = 3.0,
+        watch_connect: WatchConnect = _unwatched,
     ) -> None:
         self._conninfo = conninfo
         self._connections_max = connections_max
         self._connect_seconds = connect_timeout_seconds
         self._statement_seconds = statement_timeout_seconds
+        self._watch_connect = watch_connect
         self._idle: list[Connection] = []
         self._epoch = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -231,8 +241,7 @@ class Database:
         return True
 
     async def _connect(self, deadline: _Deadline, *, begin: bool) -> Connection:
-        seconds = deadline.within(self._connect_seconds)
-        connection = await Connection.open(self._conninfo, seconds=seconds)
+        connection = await self._opened(deadline.within(self._connect_seconds))
         if begin:
             try:
                 await connection.begin(seconds=deadline.within(self._statement_seconds))
@@ -240,6 +249,17 @@ class Database:
                 connection.drop()
                 raise
         return connection
+
+    async def _opened(self, seconds: float) -> Connection:
+        try:
+            async with self._watch_connect(seconds):
+                return await Connection.open(self._conninfo, seconds=seconds)
+        except DatabaseUnavailableError:
+            raise
+        except UnavailableError as refusal:
+            raise DatabaseUnavailableError(
+                refusal.facts, retry_after_seconds=refusal.retry_after_seconds
+            ) from refusal
 
     def _rested_connection(self) -> Connection | None:
         while self._idle:

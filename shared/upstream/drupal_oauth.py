@@ -39,6 +39,7 @@ from shared.upstream.transport import (
     timeouts,
     within,
 )
+from shared.upstream.watching import Watch, unwatched, watched
 from shared.upstream.wire import TokenAnswer, UserInfo, unverified_claims
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
@@ -86,8 +87,15 @@ def _token_answer(answer: Answer) -> TokenAnswer:
 class DrupalOAuth:
     """simple_oauth in both of its dialects (5.x and 6.x)."""
 
-    def __init__(self, site: DrupalSite, *, limits: TransportLimits | None = None) -> None:
+    def __init__(
+        self,
+        site: DrupalSite,
+        *,
+        limits: TransportLimits | None = None,
+        watch: Watch = unwatched,
+    ) -> None:
         self._site = site
+        self._watch = watch
         self._limits = limits or TransportLimits()
         self._method = "client_secret_post" if site.client_secret else "none"
 
@@ -177,8 +185,9 @@ class DrupalOAuth:
                 )
                 _refuse(revoke_failure(as_answer(response)))
 
-        with observed(SpanName.UPSTREAM_OAUTH, "revoke"), map_httpx_errors():
-            await within(exchange(), timeout_seconds)
+        async with watched(self._watch, "revoke", timeout_seconds=timeout_seconds):
+            with observed(SpanName.UPSTREAM_OAUTH, "revoke"), map_httpx_errors():
+                await within(exchange(), timeout_seconds)
 
     async def _token(
         self,
@@ -203,8 +212,9 @@ class DrupalOAuth:
                     subject=UpstreamSubject(subject or ""),
                 )
 
-        with observed(SpanName.UPSTREAM_OAUTH, request.value), map_httpx_errors():
-            return await within(exchange(), timeout_seconds)
+        async with watched(self._watch, request.value, timeout_seconds=timeout_seconds):
+            with observed(SpanName.UPSTREAM_OAUTH, request.value), map_httpx_errors():
+                return await within(exchange(), timeout_seconds)
 
     async def _subject(self, client: Any, access_token: str) -> str:
         """Whose token it is, asked of the site: for sites whose tokens do not say."""

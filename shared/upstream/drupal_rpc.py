@@ -17,6 +17,7 @@ from shared.upstream.answers import Answer
 from shared.upstream.classification import protected_failure, rpc_failure
 from shared.upstream.drupal_site import DrupalSite
 from shared.upstream.transport import PooledTransport, TransportLimits, observed
+from shared.upstream.watching import Watch, unwatched, watched
 
 RPC_PATH = "/jsonrpc?_format=json"
 """Without ``_format`` the site's refusals are HTML pages; the ``Accept`` header does not help."""
@@ -25,8 +26,15 @@ RPC_PATH = "/jsonrpc?_format=json"
 class DrupalRpc:
     """The site's JSON-RPC endpoint (module jsonrpc)."""
 
-    def __init__(self, site: DrupalSite, *, limits: TransportLimits | None = None) -> None:
+    def __init__(
+        self,
+        site: DrupalSite,
+        *,
+        limits: TransportLimits | None = None,
+        watch: Watch = unwatched,
+    ) -> None:
         self.site = site
+        self._watch = watch
         self._transport = PooledTransport(limits or TransportLimits())
 
     async def call(
@@ -55,29 +63,36 @@ class DrupalRpc:
         request: dict[str, JsonValue] = {"jsonrpc": "2.0", "id": str(new_id()), "method": method}
         if params:
             request["params"] = dict(params)
-        with observed(SpanName.UPSTREAM_RPC, operation or method):
-            answer = await self._transport.post(
-                self.site.url(path),
-                content=json.dumps(request, separators=(",", ":")).encode("utf-8", "replace"),
-                headers={
-                    "Authorization": f"Bearer {access_token}",
-                    "Content-Type": "application/json",
-                },
-                timeout_seconds=timeout_seconds,
-            )
-            return result_of(answer)
+        content = json.dumps(request, separators=(",", ":")).encode("utf-8", "replace")
+        async with watched(self._watch, method, timeout_seconds=timeout_seconds):
+            with observed(SpanName.UPSTREAM_RPC, operation or method):
+                answer = await self._transport.post(
+                    self.site.url(path),
+                    content=content,
+                    headers={
+                        "Authorization": f"Bearer {access_token}",
+                        "Content-Type": "application/json",
+                    },
+                    timeout_seconds=timeout_seconds,
+                )
+                return result_of(answer)
 
     async def get(self, path: str, *, access_token: str, timeout_seconds: float) -> Answer:
         """GET an address of the site that is no JSON-RPC; what the answer means is the caller's.
 
         Raises:
-            UpstreamUnavailableError: any outage of the way to the site.
+            UpstreamUnavailableError: any outage of the site, or of the way to it.
         """
-        return await self._transport.get(
-            self.site.url(path),
-            headers={"Authorization": f"Bearer {access_token}"},
-            timeout_seconds=timeout_seconds,
-        )
+        async with watched(self._watch, "get", timeout_seconds=timeout_seconds):
+            answer = await self._transport.get(
+                self.site.url(path),
+                headers={"Authorization": f"Bearer {access_token}"},
+                timeout_seconds=timeout_seconds,
+            )
+            failure = protected_failure(answer)
+            if isinstance(failure, failures.UpstreamUnavailableError):
+                raise failure
+            return answer
 
     def drop_connections(self) -> None:
         """Forget connections after a restore from a snapshot."""

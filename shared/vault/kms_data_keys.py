@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -46,6 +47,8 @@ _UNUSABLE: Final = frozenset(
 """Answers that no retry changes: somebody has to repair the key or the permission."""
 
 _T = TypeVar("_T")
+Watch = Callable[[], AbstractAsyncContextManager[None]]
+"""Watches one call; raises an ``UnavailableError`` where it must not go out."""
 
 
 @functools.cache
@@ -107,8 +110,10 @@ class KmsDataKeys:
         read_timeout_seconds: float,
         region_name: str | None = None,
         endpoint_url: str | None = None,
+        watch: Watch = nullcontext,
     ) -> None:
         self._key_id = key_id
+        self._watch = watch
         self._region_name = region_name
         self._endpoint_url = endpoint_url
         # Restated, because the SDK's own defaults are sixty seconds.
@@ -245,6 +250,17 @@ class KmsDataKeys:
             self._seen = _Seen((ended - started) * 1000, ended, failure)
 
     async def _counted_call(self, operation: str, request: Callable[["KMSClient"], _T]) -> _T:
+        try:
+            async with self._watch():
+                return await self._ask(operation, request)
+        except KeyServiceUnavailableError:
+            raise
+        except UnavailableError as refusal:
+            raise KeyServiceUnavailableError(
+                refusal.facts, retry_after_seconds=refusal.retry_after_seconds
+            ) from refusal
+
+    async def _ask(self, operation: str, request: Callable[["KMSClient"], _T]) -> _T:
         try:
             answer = await asyncio.to_thread(lambda: request(self._client()))
         except ClientError as error:

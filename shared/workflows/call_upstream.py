@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
+from shared.circuit.guard import CircuitGuard
+from shared.domain.circuits import Dependency
 from shared.domain.grants import AuthenticatedCall, Grant, GrantStatus
 from shared.domain.refresh_times import REFRESH_DEADLINE_SECONDS
 from shared.errors.base import ServiceError, UnavailableError
@@ -23,6 +25,7 @@ from shared.upstream.failures import (
 )
 from shared.vault.token_vault import TokenVault
 from shared.workflows.refresh_grant import GrantRefresher, RefreshOutcome
+from shared.workflows.refused_calls import refuse_while_open
 from shared.workflows.sealed_pairs import open_pair
 from shared.workflows.suspension import GrantEndedError, Suspensions
 
@@ -53,10 +56,18 @@ class _Usable:
 class UpstreamCaller:
     """Runs one request to Drupal with a grant's access token."""
 
-    def __init__(self, database: Database, vault: TokenVault, refresher: GrantRefresher) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: TokenVault,
+        refresher: GrantRefresher,
+        *,
+        circuits: CircuitGuard | None = None,
+    ) -> None:
         self._database = database
         self._vault = vault
         self._refresher = refresher
+        self._circuits = circuits
         self._suspensions = Suspensions(database)
 
     async def run(self, call: AuthenticatedCall, request: Request[T]) -> T:
@@ -67,13 +78,20 @@ class UpstreamCaller:
                 while and stays.
             GrantEndedError: Drupal has taken the grant back.
             UnavailableError: no token that works can be had at the moment.
+            UpstreamUnavailableError: the site's circuit is open; nothing was begun.
             ServiceError: whatever ``request`` raises but a refused token.
         """
+        self._refuse_early()
         await self._suspensions.admit(call.grant, call.now)
         result = await self._tried(call, request)
         if call.grant.status is GrantStatus.SUSPENDED:
             await self._suspensions.lift(call.grant)
         return result
+
+    def _refuse_early(self) -> None:
+        """Before a pair is opened or refreshed for a call that would not go out."""
+        if self._circuits is not None:
+            refuse_while_open(self._circuits, Dependency.DRUPAL_RPC)
 
     async def _tried(self, call: AuthenticatedCall, request: Request[T]) -> T:
         first = await self._with_time_left(call)

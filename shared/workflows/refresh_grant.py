@@ -16,6 +16,8 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
+from shared.circuit.guard import CircuitGuard
+from shared.domain.circuits import Dependency
 from shared.domain.grants import Grant, GrantStatus, UpstreamPair
 from shared.domain.identifiers import GrantId, new_id
 from shared.domain.refresh_times import (
@@ -46,6 +48,7 @@ from shared.vault.token_vault import TokenVault
 from shared.workflows.end_grant import end_grant
 from shared.workflows.keep_pair import PairKeeper, ReceivedPair
 from shared.workflows.recover_pair import PairRecovery, Recovery
+from shared.workflows.refused_calls import refuse_while_open
 from shared.workflows.safety_nets import NO_NETS, SafetyNets
 from shared.workflows.sealed_pairs import open_pair
 
@@ -79,11 +82,13 @@ class GrantRefresher:
         oauth: DrupalOAuth,
         *,
         nets: SafetyNets = NO_NETS,
+        circuits: CircuitGuard | None = None,
     ) -> None:
         self._database = database
         self._vault = vault
         self._oauth = oauth
         self._nets = nets
+        self._circuits = circuits
         self._keeper = PairKeeper(database, vault, nets.spill)
         self._recovery = PairRecovery(database, vault, nets.spill)
 
@@ -102,7 +107,11 @@ class GrantRefresher:
         Raises:
             UpstreamMisconfiguredError: Drupal refuses our client; no grant is to blame.
             DatabaseUnavailableError, KeyServiceUnavailableError: before Drupal was asked.
+            UpstreamUnavailableError: the circuit of its OAuth server is open; nothing was begun.
         """
+        if self._circuits is not None:
+            # Before the grant is claimed: whoever comes later need not wait for a lease.
+            refuse_while_open(self._circuits, Dependency.DRUPAL_OAUTH)
         started = time.perf_counter()
         outcome = RefreshOutcome.INDETERMINATE
         try:

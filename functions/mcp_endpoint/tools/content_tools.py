@@ -16,6 +16,7 @@ from functions.mcp_endpoint.tools.definitions import (
     ToolResult,
 )
 from functions.mcp_endpoint.tools.site_requests import SiteRequests
+from shared.circuit.retry_budget import Access
 from shared.domain.content import Document, SearchPage, SearchQuery
 from shared.domain.grants import AuthenticatedCall
 from shared.domain.rate_limits import LimitName
@@ -133,6 +134,7 @@ class ContentTools:
             lambda token, seconds: self._content.search(
                 query, access_token=token, timeout_seconds=seconds
             ),
+            access=Access.READ,
         )
 
     async def document(self, call: AuthenticatedCall, content_id: str) -> Document:
@@ -142,6 +144,7 @@ class ContentTools:
             lambda token, seconds: self._content.read(
                 content_id, access_token=token, timeout_seconds=seconds
             ),
+            access=Access.READ,
         )
 
 

@@ -6,6 +6,8 @@ Never keeps a token longer than one request.
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
+from shared.circuit.retries import Retries
+from shared.circuit.retry_budget import Access
 from shared.domain.grants import AuthenticatedCall
 
 T = TypeVar("T")
@@ -29,20 +31,29 @@ class SiteRequests:
         remaining_seconds: Callable[[], float],
         timeout_seconds: float,
     ) -> None:
+        self._retries = Retries()
         self._caller = caller
         self._remaining_seconds = remaining_seconds
         self._timeout_seconds = timeout_seconds
 
     async def run(
-        self, call: AuthenticatedCall, request: Callable[[str, float], Awaitable[T]]
+        self,
+        call: AuthenticatedCall,
+        request: Callable[[str, float], Awaitable[T]],
+        *,
+        access: Access = Access.WRITE,
     ) -> T:
         """What ``request`` gives; it is called with an access token and the seconds it may take.
 
-        Twice at most, and the second time with what the first one left.
+        Once for each access token, of which there are two at most, and a read once more where the
+        site had a bad moment. Each time with what the time before has left.
         """
 
         async def timed(access_token: str) -> T:
-            seconds = max(0.0, min(self._timeout_seconds, self._remaining_seconds()))
-            return await request(access_token, seconds)
+            async def attempt() -> T:
+                seconds = max(0.0, min(self._timeout_seconds, self._remaining_seconds()))
+                return await request(access_token, seconds)
+
+            return await self._retries.run(attempt, access=access)
 
         return await self._caller.run(call, timed)

@@ -68,3 +68,13 @@ def recovering() -> Bench:
     bench.later(5.0)
     assert bench.call(SUCCESS) is Verdict.PROBE
     return bench
+
+
+class Hands:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds

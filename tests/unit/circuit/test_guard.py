@@ -13,6 +13,7 @@ from shared.errors.catalogue import ErrorCode
 from shared.state.database import DatabaseUnavailableError
 from shared.upstream import failures
 from shared.vault.kms_data_keys import KeyServiceUnavailableError, KeyUnusableError
+from tests.unit.circuit.pieces import Hands
 
 RPC = Dependency.DRUPAL_RPC
 SEARCH = Dependency.DRUPAL_SEARCH
@@ -21,16 +22,6 @@ QUICK = {
     dependency: replace(rules, slow_call_seconds=SLOW_SECONDS, slow_window_seconds=SLOW_SECONDS)
     for dependency, rules in RULES.items()
 }
-
-
-class Hands:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_000.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @pytest.fixture
