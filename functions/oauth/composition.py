@@ -60,7 +60,11 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
             opened.circuits,
             redirect_uri=f"{settings.issuer_url}{CALLBACK_PATH}",
         ),
-        pages=Pages(settings.drupal_base_url, account_url=f"{settings.issuer_url}{ACCOUNT_PATH}"),
+        pages=Pages(
+            settings.drupal_base_url,
+            account_url=f"{settings.issuer_url}{ACCOUNT_PATH}",
+            mcp_url=settings.mcp_url,
+        ),
         lifetimes=Lifetimes(
             access_seconds=settings.access_token_seconds,
             refresh_sliding_seconds=settings.refresh_token_sliding_seconds,

@@ -17,7 +17,7 @@ class Scope(StrEnum):
 SCOPE_TEXTS: dict[Scope, str] = {
     Scope.SEARCH: "Search tutorials on your behalf",
     Scope.READ: "Read tutorials that your account can read",
-    Scope.SITE_TOOLS: "Use the other tools of the site on your behalf",
+    Scope.SITE_TOOLS: "Use the site's other tools on your behalf, also to change something",
 }
 
 SCOPES_OFFERED: tuple[str, ...] = tuple(scope.value for scope in Scope)

@@ -261,8 +261,7 @@ CATALOGUE: dict[ErrorCode, ErrorEntry] = {
         status=401,
     ),
     ErrorCode.UNKNOWN_CLIENT: _client(
-        "The application that sent you here is not registered. Remove and add the connection "
-        "there, so that it registers again.",
+        "The application that sent you here is not known to this server, or no longer.",
         oauth_code="invalid_client",
     ),
     ErrorCode.INVALID_REDIRECT_URI: _client(

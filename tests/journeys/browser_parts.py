@@ -29,6 +29,14 @@ SCREENSHOTS = "BROWSER_TESTS_SCREENSHOTS"
 _SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 _SCHEME = "matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"
 _OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_FOCUSED = """() => {
+    const found = document.activeElement;
+    if (found === document.body) return null;
+    const text = found.tagName === 'INPUT' ? `${found.name} ${found.value}` : found.textContent;
+    const name = found.getAttribute('aria-label') || text;
+    return [name, getComputedStyle(found).outlineStyle !== 'none'];
+}"""
+TABS_MAX = 12
 VERIFIER = "v" * 64
 MCP_URL = "http://127.0.0.1:8700/mcp"
 WAIT_SECONDS_MAX = 20.0
@@ -98,15 +106,20 @@ class NativeClient:
             yield
 
     async def _register(self) -> None:
+        self.client_id = await self.another("http://127.0.0.1/callback")
+
+    async def another(self, redirect_uri: str) -> str:
+        """The id of a client that registers another address to return to."""
         async with httpx2.AsyncClient(timeout=WAIT_SECONDS_MAX) as http:
             answer = await http.post(
                 f"{self.issuer}/register",
-                json={"client_name": "Story", "redirect_uris": ["http://127.0.0.1/callback"]},
+                json={"client_name": "Story", "redirect_uris": [redirect_uri]},
             )
         assert answer.status_code == 201, answer.text
-        self.client_id = answer.json()["client_id"]
+        client_id: str = answer.json()["client_id"]
+        return client_id
 
-    def authorization_url(self) -> str:
+    def authorization_url(self, **changes: str) -> str:
         """What the client opens in the browser."""
         parameters = {
             "response_type": "code",
@@ -116,6 +129,7 @@ class NativeClient:
             "resource": self.mcp_url,
             "code_challenge": pkce.challenge_of(VERIFIER),
             "code_challenge_method": "S256",
+            **changes,
         }
         return f"{self.issuer}/authorize?{urlencode(parameters)}"
 
@@ -260,6 +274,23 @@ async def connect(scene: Scene, context: BrowserContext, name: str) -> str:
     assert tokens.status_code == 200, tokens.text
     refresh_token: str = tokens.json()["refresh_token"]
     return refresh_token
+
+
+async def tab_to(page: Page, name: str) -> None:
+    """Press Tab until the control of this name has the focus, and shows that it has it.
+
+    Whatever lies on the way must show it, too: nobody finds a way that cannot be seen.
+    """
+    for _ in range(TABS_MAX):
+        await page.keyboard.press("Tab")
+        focused = await page.evaluate(_FOCUSED)
+        if focused is None:
+            continue  # between the last control and the first one
+        found, outline = focused
+        assert outline, f"{found!r} has the focus and does not show it"
+        if name in found:
+            return
+    raise AssertionError(f"no way to {name!r} by keyboard")
 
 
 async def accessibility_complaints(page: Page, name: str) -> list[str]:

@@ -11,6 +11,7 @@ from tests.journeys.browser_parts import (
     contexts_of_every_look,
     give_password,
     log_in_at_site,
+    tab_to,
 )
 from tests.support.clock import DatabaseClock
 
@@ -55,21 +56,26 @@ async def test_a_person_disconnects_a_client_and_it_is_refused_from_then_on(
 
 async def test_all_are_disconnected_by_keyboard_alone(scene: Scene) -> None:
     context = await scene.browser.new_context()
-    kept = [await connect(scene, context, "maya") for _ in range(2)]
-    page = await open_account_page(scene, context)
+    kept = [await connect(scene, context, "maya") for _ in range(3)]
+    page = await context.new_page()
     keys = page.keyboard
-    await page.get_by_role("button", name="Disconnect Story").last.focus()
-
-    await keys.press("Tab")
+    await page.goto(scene.account_url)
+    await tab_to(page, "Sign in with")
     await keys.press("Enter")
-    await keys.press("Tab")
-    assert (
-        await page.evaluate("document.activeElement.textContent") == "Disconnect all 2 applications"
-    )
+    await signed_in(page)
+    await tab_to(page, "Disconnect Story")
     await keys.press("Enter")
-    await page.get_by_role("status").wait_for()
+    await page.get_by_text("The application was disconnected").wait_for()
 
-    assert "All applications were disconnected" in await page.inner_text("main")
+    await tab_to(page, "Disconnect all applications")
+    await keys.press("Enter")
+    await tab_to(page, "Disconnect all 2 applications")
+    await keys.press("Enter")
+    await page.get_by_text("All applications were disconnected").wait_for()
+    await tab_to(page, "Sign out of this page")
+    await keys.press("Enter")
+    await page.get_by_text("You are signed out of this page").wait_for()
+
     for token in kept:
         assert (await scene.client.refresh(token)).status_code == 400
 

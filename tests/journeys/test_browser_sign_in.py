@@ -1,6 +1,7 @@
 """A person signs in with a real browser: our pages, the site's pages, and back to the client."""
 
 import re
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from playwright.async_api import Route
@@ -11,9 +12,12 @@ from tests.journeys.browser_parts import (
     contexts_of_every_look,
     give_password,
     log_in_at_site,
+    tab_to,
 )
 
 pytestmark = pytest.mark.browser
+
+WEBSITE = "https://app.example/callback"
 
 
 @pytest.fixture(params=[6, 5], ids=["simple_oauth-6", "simple_oauth-5"])
@@ -55,8 +59,57 @@ async def test_a_site_whose_login_is_on_another_host_is_no_dead_end(scene: Scene
     assert not [text for text in complaints if "Content Security Policy" in text]
 
 
-async def test_cancel_and_a_refusal_at_the_site_reach_the_client(scene: Scene) -> None:
+@pytest.mark.parametrize("scripts", [False, True], ids=["no-script", "script"])
+@pytest.mark.parametrize("dialect", [6], indirect=True)
+async def test_a_faulty_link_ends_on_a_page_that_names_the_host_and_offers_the_way(
+    scene: Scene, *, scripts: bool
+) -> None:
+    context = await scene.browser.new_context(java_script_enabled=scripts)
+    page = await context.new_page()
+    heard: list[str] = []
+    await page.route(f"{WEBSITE}**", lambda route: _hear(route, heard))
+    await page.goto(await _faulty_link(scene))
+
+    await page.get_by_role("heading", name="This page cannot continue").wait_for()
+    assert heard == []
+    await tab_to(page, "continue to app.example")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("Back at the application").wait_for()
+
+    answer = dict(parse_qsl(urlsplit(heard[0]).query))
+    assert (answer["error"], answer["state"]) == ("invalid_target", "story")
+
+
+@pytest.mark.parametrize("dialect", [6], indirect=True)
+async def test_a_person_connects_a_client_by_keyboard_alone(scene: Scene) -> None:
     page = await scene.browser.new_page()
+    keys = page.keyboard
+    await page.goto(scene.client.authorization_url())
+    for name in ("Allow and continue", "Cancel", "disconnect it"):
+        await tab_to(page, name)  # in the order in which they are seen
+    await keys.press("Shift+Tab")
+    await keys.press("Shift+Tab")
+    await keys.press("Enter")
+    await page.locator("input[name=pass]").wait_for()
+    await tab_to(page, "name")
+    await keys.type("maya")
+    await tab_to(page, "pass")
+    await keys.type("maya-demo")
+    await keys.press("Enter")
+    await page.locator("input[value=Allow]").wait_for()
+    await tab_to(page, "Allow")
+    await keys.press("Enter")
+
+    answer = await scene.client.answer()
+    assert (await scene.client.redeem(answer["code"])).status_code == 200
+
+
+@pytest.mark.parametrize("scripts", [False, True], ids=["no-script", "script"])
+async def test_cancel_and_a_refusal_at_the_site_reach_the_client(
+    scene: Scene, *, scripts: bool
+) -> None:
+    context = await scene.browser.new_context(java_script_enabled=scripts)
+    page = await context.new_page()
     await page.goto(scene.client.authorization_url())
     await page.get_by_role("button", name="Cancel").click()
     cancelled = await scene.client.answer()
@@ -102,6 +155,20 @@ async def test_an_outage_of_the_site_ends_on_a_page_that_says_what_to_do(scene: 
     assert "start again from your application" in await page.inner_text("main")
 
 
+async def _faulty_link(scene: Scene) -> str:
+    """A request for somebody else's resource, with an address that anybody could register."""
+    client_id = await scene.client.another(WEBSITE)
+    return scene.client.authorization_url(
+        client_id=client_id, redirect_uri=WEBSITE, resource="https://other.example/mcp"
+    )
+
+
+async def _hear(route: Route, heard: list[str]) -> None:
+    """The application's website, which is nowhere."""
+    heard.append(route.request.url)
+    await route.fulfill(body="Back at the application")
+
+
 async def _without_refresh(route: Route) -> None:
     """The page that leads on, staying for a look."""
     answer = await route.fetch()
@@ -122,6 +189,8 @@ async def test_pages_are_accessible_and_fit_the_screen(scene: Scene) -> None:
         complaints += await accessibility_complaints(page, "onward")
         await page.goto(f"{scene.issuer}/authorize?client_id=nobody")
         complaints += await accessibility_complaints(page, "error-unknown-client")
+        await page.goto(await _faulty_link(scene))
+        complaints += await accessibility_complaints(page, "error-faulty-link")
         await page.goto(f"{scene.issuer}/oauth/callback?state=none")
         complaints += await accessibility_complaints(page, "error-expired")
         await context.close()

@@ -43,7 +43,10 @@ _TEXTS: dict[ErrorCode, PageText] = {
     ),
     ErrorCode.UNKNOWN_CLIENT: PageText(
         "This application is not registered here",
-        (_RECONNECT, "Registrations that nobody used within a day are removed."),
+        (
+            f"{_RECONNECT} It may have waited for more than a day.",
+            "If you followed a link from somebody else, close this page.",
+        ),
     ),
     ErrorCode.CLIENT_DOCUMENT_INVALID: PageText(
         "This application cannot be recognised",

@@ -58,8 +58,9 @@ class Onward:
 class Pages:
     """Renders pages for one Drupal site."""
 
-    def __init__(self, site: str, *, account_url: str) -> None:
+    def __init__(self, site: str, *, account_url: str, mcp_url: str) -> None:
         self._site_host = urlsplit(site).netloc
+        self._mcp_url = mcp_url
         self._account_url = account_url
 
     def consent(self, form: ConsentForm) -> Response:
@@ -105,6 +106,7 @@ class Pages:
             connections=[shown(one) for one in view.connections],
             more=view.more,
             proof=view.proof,
+            mcp_url=self._mcp_url,
         )
 
     def account_door(self, *, notice: Notice | None) -> Response:

@@ -89,7 +89,7 @@ def dependencies(database: Database, vault: TokenVault, upstream: UpstreamStub) 
         readiness=ReadinessCheck(StoredCircuits(database), {}).report,
         vault=vault,
         upstream=upstream,
-        pages=Pages(SITE, account_url=f"{ISSUER}/account"),
+        pages=Pages(SITE, account_url=f"{ISSUER}/account", mcp_url=MCP_URL),
         lifetimes=Lifetimes(
             access_seconds=3_600,
             refresh_sliding_seconds=86_400 * 30,

@@ -35,8 +35,8 @@ def test_an_outage_never_looks_like_a_lost_sign_in(code: ErrorCode) -> None:
 
     if entry.guidance is Guidance.RETRY_LATER:
         # Of all answers below 500 only this one tells clients to keep what they have.
-        mine = code is ErrorCode.TOO_MANY_REQUESTS
-        assert entry.http_status == (429 if mine else 503)
+        too_many = code in {ErrorCode.TOO_MANY_REQUESTS, ErrorCode.TOO_MANY_CALLS_AT_ONCE}
+        assert entry.http_status == (429 if too_many else 503)
         assert entry.oauth_code == "temporarily_unavailable"
 
 

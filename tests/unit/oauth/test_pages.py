@@ -18,7 +18,7 @@ from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
 
 ACCOUNT = "https://auth.example/account"
-PAGES = Pages("https://drupal.example", account_url=ACCOUNT)
+PAGES = Pages("https://drupal.example", account_url=ACCOUNT, mcp_url="https://mcp.example/mcp")
 
 
 def error_of(code: ErrorCode) -> ServiceError:
