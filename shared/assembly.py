@@ -78,6 +78,12 @@ def prepare_with_nets() -> None:
     aws_service.prepare("sqs", "dynamodb")
 
 
+def prepare_with_spill() -> None:
+    """The same for a function that looks into the second store."""
+    prepare()
+    aws_service.prepare("dynamodb")
+
+
 def opened_spill(settings: SpillSettings) -> DynamoDbPairSpill | None:
     """The second store, where there is one."""
     table = settings.spill_table

@@ -17,7 +17,7 @@ from shared.stored_settings import environment_with_stored
 
 _parts = OncePerEnvironment(
     lambda: compose(CleanupFunctionSettings.from_environment(environment_with_stored())),
-    prepare=assembly.prepare_with_nets,
+    prepare=assembly.prepare_with_spill,
 )
 
 
