@@ -182,6 +182,7 @@ def clients_table() -> str:
                     f"`{address}`"
                     for address in (
                         *known.document_ids,
+                        *(family.document_id for family in known.document_families),
                         *known.own_redirects,
                         *known.shared_redirects,
                     )

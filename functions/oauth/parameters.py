@@ -63,6 +63,11 @@ class Parameters:
         others = (pair for pair in self._pairs if pair[0] != "client_id")
         return Parameters([*others, ("client_id", client_id)], proven_client=client_id)
 
+    def spoken_by(self, client_id: ClientId) -> "Parameters":
+        """The same parameters, of a client that says it is ``client_id`` and has not proven it."""
+        others = (pair for pair in self._pairs if pair[0] != "client_id")
+        return Parameters([*others, ("client_id", client_id)])
+
     def refuse_repeated(self) -> None:
         """Refuse parameters sent twice; of ``resource`` its own rule decides (RFC 8707).
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from shared.domain.clients import Client, RegistrationKind
 from shared.domain.identifiers import ClientId
-from shared.domain.known_clients import KNOWN_CLIENTS, KnownClient
+from shared.domain.known_clients import known_document
 
 FRESH_SECONDS_MIN: Final = 300
 FRESH_SECONDS_MAX: Final = 86_400
@@ -88,25 +88,19 @@ def fresh_seconds(max_age_seconds: int | None) -> int:
 
 def pinned_document(client_id: str) -> DocumentContent | None:
     """What ``client_id`` says of itself as far as it was looked up by hand: for when it is away."""
-    return _PINNED.get(client_id)
+    document = known_document(client_id)
+    if document is None:
+        return None
+    known, redirect_uris = document
+    return DocumentContent(
+        client_name=known.registered_names[0],
+        redirect_uris=redirect_uris,
+        auth_methods=tuple(AuthMethod) if known.jwks_uri else (AuthMethod.NONE,),
+        jwks_uri=known.jwks_uri,
+    )
 
 
 def has_drifted(client_id: str, fetched: DocumentContent) -> bool:
     """Whether a well-known client's document names other redirect URIs than its pin."""
     pinned = pinned_document(client_id)
     return pinned is not None and set(pinned.redirect_uris) != set(fetched.redirect_uris)
-
-
-def _pin_of(known: KnownClient) -> DocumentContent:
-    uris = (*known.own_redirects, *known.shared_redirects)
-    return DocumentContent(
-        client_name=known.registered_names[0],
-        redirect_uris=tuple(uri for uri in uris if not uri.endswith("/*")),
-        auth_methods=tuple(AuthMethod) if known.jwks_uri else (AuthMethod.NONE,),
-        jwks_uri=known.jwks_uri,
-    )
-
-
-_PINNED: Final = {
-    address: _pin_of(known) for known in KNOWN_CLIENTS for address in known.document_ids
-}

@@ -5,6 +5,7 @@ the id that is the address of a known document may use its redirect URIs while t
 family that is told from a record is for counting and for the audit only.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -29,6 +30,10 @@ class ClientFamily(StrEnum):
     """A client of the SDKs, or one that nobody has described here."""
 
 
+_DIFFERS: Final = "{id}"
+_OWN_ID: Final = re.compile(r"[A-Za-z0-9_-]{6,64}")
+
+
 class Way(StrEnum):
     """How a client becomes known to an authorization server."""
 
@@ -38,6 +43,27 @@ class Way(StrEnum):
     """It registers itself (RFC 7591)."""
     PREREGISTERED = "preregistered"
     """Its user enters an id that the operators gave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentFamily:
+    """Documents that a vendor publishes one by one for each connection; ``{id}`` is what differs.
+
+    The redirect URI of each follows from its address.
+    """
+
+    document_id: str
+    redirect_uri: str
+
+    def redirect_of(self, client_id: str) -> str | None:
+        """Where the client of this document returns to, or None if it is none of these."""
+        before, after = self.document_id.split(_DIFFERS)
+        if not (client_id.startswith(before) and client_id.endswith(after)):
+            return None
+        own = client_id[len(before) : len(client_id) - len(after)]
+        if _OWN_ID.fullmatch(own) is None:
+            return None
+        return self.redirect_uri.replace(_DIFFERS, own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +79,7 @@ class KnownClient:
     ways: tuple[Way, ...]
     source: str
     document_ids: tuple[str, ...] = ()
+    document_families: tuple[DocumentFamily, ...] = ()
     jwks_uri: str | None = None
     """Where it publishes its keys, if it may prove itself by them."""
     registered_names: tuple[str, ...] = ()
@@ -99,6 +126,12 @@ KNOWN_CLIENTS: Final[tuple[KnownClient, ...]] = (
         ways=(Way.DOCUMENT, Way.DYNAMIC),
         source="https://developers.openai.com/apps-sdk/build/auth",
         document_ids=("https://chatgpt.com/oauth/client.json",),
+        document_families=(
+            DocumentFamily(
+                document_id="https://chatgpt.com/oauth/{id}/client.json",
+                redirect_uri="https://chatgpt.com/connector/oauth/{id}",
+            ),
+        ),
         jwks_uri="https://chatgpt.com/oauth/jwks.json",
         registered_names=("ChatGPT",),
         own_redirects=(
@@ -118,6 +151,12 @@ KNOWN_CLIENTS: Final[tuple[KnownClient, ...]] = (
         ways=(Way.DOCUMENT, Way.DYNAMIC),
         source="https://developers.openai.com/codex/mcp",
         document_ids=("https://chatgpt.com/oauth/codex/client.json",),
+        document_families=(
+            DocumentFamily(
+                document_id="https://chatgpt.com/oauth/codex/{id}/client.json",
+                redirect_uri="http://127.0.0.1/callback/{id}",
+            ),
+        ),
         registered_names=("Codex",),
         shared_redirects=(
             "http://127.0.0.1/callback",
@@ -203,9 +242,21 @@ KNOWN_CLIENTS: Final[tuple[KnownClient, ...]] = (
     ),
 )
 
-_BY_DOCUMENT: Final = {
-    address: known.family for known in KNOWN_CLIENTS for address in known.document_ids
-}
+_BY_DOCUMENT: Final = {address: known for known in KNOWN_CLIENTS for address in known.document_ids}
+
+
+def known_document(client_id: str) -> tuple[KnownClient, tuple[str, ...]] | None:
+    """Whose document has this address, and the redirect URIs that it is known to name."""
+    known = _BY_DOCUMENT.get(client_id)
+    if known is not None:
+        uris = (*known.own_redirects, *known.shared_redirects)
+        return known, tuple(uri for uri in uris if not uri.endswith("/*"))
+    for known in KNOWN_CLIENTS:
+        for family in known.document_families:
+            redirect_uri = family.redirect_of(client_id)
+            if redirect_uri is not None:
+                return known, (redirect_uri,)
+    return None
 
 
 def client_family(client: Client) -> ClientFamily:
@@ -213,8 +264,9 @@ def client_family(client: Client) -> ClientFamily:
 
     Its words do not count where it returns to an address that is not that family's.
     """
+    document = known_document(client.client_id)
     return (
-        _BY_DOCUMENT.get(client.client_id)
+        (document[0].family if document else None)
         or _by_own_redirects(client.redirect_uris)
         or _by_name(client)
         or ClientFamily.OTHER

@@ -18,6 +18,7 @@ from functions.oauth.refusals import InvalidClientError
 from shared.domain.client_keys import StoredKeySet
 from shared.domain.clients import Client
 from shared.domain.identifiers import ClientId, new_id
+from shared.errors.base import UnavailableError
 from shared.observability.logging import log
 from shared.state import assertion_ids, client_key_sets
 from shared.state.assertion_ids import AssertionUse
@@ -28,6 +29,9 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 async def authenticate(dependencies: Dependencies, parameters: Parameters) -> Parameters:
     """The parameters, with the client that has proven itself by its assertion, if there is one.
+
+    A client that need not prove itself gets nothing by an assertion. While its keys cannot be had,
+    it is as if it had sent none: whoever wants to be taken for it could do the same.
 
     Raises:
         InvalidClientError: the assertion proves nothing, for whatever reason.
@@ -46,11 +50,13 @@ async def authenticate(dependencies: Dependencies, parameters: Parameters) -> Pa
         issuer=dependencies.issuer,
     )
     attempt = partial(_prove, dependencies, presented)
-    await ride_out(attempt, seconds=dependencies.ride_out_seconds)
-    return parameters.proven_as(ClientId(client_id))
+    proven = await ride_out(attempt, seconds=dependencies.ride_out_seconds)
+    named = ClientId(client_id)
+    return parameters.proven_as(named) if proven else parameters.spoken_by(named)
 
 
-async def _prove(dependencies: Dependencies, presented: PresentedAssertion) -> None:
+async def _prove(dependencies: Dependencies, presented: PresentedAssertion) -> bool:
+    """Whether the client has proven itself; False where it need not and cannot be told."""
     async with dependencies.database.transaction(timeout_seconds=attempt_seconds()) as tx:
         client = await find_client(dependencies, tx, presented.client_id)
         jwks_uri = None if client is None or client.keys is not None else client.jwks_uri
@@ -59,16 +65,20 @@ async def _prove(dependencies: Dependencies, presented: PresentedAssertion) -> N
         use = None if keys is None else presented.use_by(keys)
         if use is not None:
             await _accept(tx, use)
-            return
-        if jwks_uri is None or not presented.may_be_signed_by_others(stored):
+            return True
+        if client is None or jwks_uri is None or not presented.may_be_signed_by_others(stored):
             log.info("client assertion refused", reason="not_signed")
             raise InvalidClientError(ASSERTION)
     newest = await dependencies.client_keys.newest(jwks_uri, stored)
     use = None if newest.keys is None else presented.use_by(newest.keys)
     if use is None:
-        raise newest.refusal()
+        refusal = newest.refusal()
+        if isinstance(refusal, UnavailableError) and not client.must_authenticate:
+            return False
+        raise refusal
     async with dependencies.database.transaction(timeout_seconds=attempt_seconds()) as tx:
         await _accept(tx, use)
+    return True
 
 
 def _keys_at_hand(client: Client | None, stored: StoredKeySet | None) -> Mapping[str, Any] | None:

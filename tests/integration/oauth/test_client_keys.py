@@ -64,7 +64,9 @@ def proof(client_id: str, key: Any = RSA, *, later_seconds: int = 0) -> dict[str
 
 
 @asynccontextmanager
-async def publishing(driver: Driver, *answers: bytes) -> AsyncIterator[ScriptedSite]:
+async def publishing(
+    driver: Driver, *answers: bytes, **changes: Any
+) -> AsyncIterator[ScriptedSite]:
     """A client that must prove itself and whose keys are at another host, which answers this."""
     async with scripted_site(b"") as documents, scripted_site(*answers) as keys:
         driver.client_id = f"{documents.url}/client.json"
@@ -74,6 +76,7 @@ async def publishing(driver: Driver, *answers: bytes) -> AsyncIterator[ScriptedS
             "token_endpoint_auth_method": "private_key_jwt",
             "token_endpoint_auth_signing_alg": "RS256",
             "jwks_uri": f"{keys.url}/jwks.json",
+            **changes,
         }
         documents.answers[:] = [http(200, json.dumps(members), Content_Type="application/json")]
         yield keys
@@ -141,6 +144,27 @@ async def test_a_host_that_is_away_refuses_nobody(driver: Driver, clock: Databas
         )
 
     assert issued.status_code == 200, issued.text
+
+
+async def test_a_client_that_need_not_prove_itself_gets_in_while_its_keys_are_away(
+    driver: Driver, clock: DatabaseClock
+) -> None:
+    both = {"token_endpoint_auth_methods_supported": ["none", "private_key_jwt"]}
+    async with publishing(driver, http(403, "are you human"), **both) as keys:
+        code = await driver.sign_in()
+        issued = await driver.redeem(code, client_id=None, **proof(driver.client_id))
+        assert issued.status_code == 200, issued.text
+        token = issued.json()["refresh_token"]
+        keys.answers[:] = [key_set(RSA)]
+        clock.advance(KEYS_RETRY_SECONDS + 1)
+        later = {"later_seconds": KEYS_RETRY_SECONDS}
+        # Once there are keys, an assertion by another one is refused, and none is demanded.
+        stranger = proof(driver.client_id, EC, later_seconds=KEYS_RETRY_SECONDS)
+        assert heard(await driver.refresh(token, **stranger)) == REFUSED
+        proven = await driver.refresh(token, **proof(driver.client_id, **later))
+        assert proven.status_code == 200, proven.text
+        public = await driver.refresh(proven.json()["refresh_token"])
+        assert public.status_code == 200, public.text
 
 
 async def test_the_last_good_keys_stand_in_for_a_day(driver: Driver, clock: DatabaseClock) -> None:

@@ -13,6 +13,7 @@ from shared.domain.known_clients import (
     KnownClient,
     claimed_name,
     client_family,
+    known_document,
 )
 
 UNKNOWN = Client(
@@ -37,6 +38,9 @@ def test_every_family_has_one_record() -> None:
 def test_a_record_is_told_by_its_id_its_redirects_and_its_name(known: KnownClient) -> None:
     for document_id in known.document_ids:
         assert family(client_id=ClientId(document_id)) is known.family
+    for documents in known.document_families:
+        one = documents.document_id.replace("{id}", "Ui-hkzeEt_FU")
+        assert family(client_id=ClientId(one)) is known.family
     for uri in known.own_redirects:
         assert family(redirect_uris=(uri.replace("*", "id-7"),)) is known.family
     for name in known.registered_names:
@@ -91,3 +95,44 @@ def test_a_known_name_that_returns_elsewhere_is_only_claimed(
     assert claimed_name(client, uri) == claimed
     by_operators = dataclasses.replace(client, kind=RegistrationKind.PREREGISTERED)
     assert claimed_name(by_operators, uri) is None
+
+
+@pytest.mark.parametrize(
+    ("client_id", "redirect_uri"),
+    [
+        (
+            "https://chatgpt.com/oauth/kDmjx77UnKOM/client.json",
+            "https://chatgpt.com/connector/oauth/kDmjx77UnKOM",
+        ),
+        (
+            "https://chatgpt.com/oauth/codex/Ui-hkzeEt_FU/client.json",
+            "http://127.0.0.1/callback/Ui-hkzeEt_FU",
+        ),
+    ],
+)
+def test_documents_of_one_connection_each_return_where_their_address_says(
+    client_id: str, redirect_uri: str
+) -> None:
+    document = known_document(client_id)
+
+    assert document is not None
+    assert document[1] == (redirect_uri,)
+    assert redirects.may_register(redirect_uri)
+
+
+@pytest.mark.parametrize(
+    "client_id",
+    [
+        "https://chatgpt.com/oauth//client.json",
+        "https://chatgpt.com/oauth/short/client.json",
+        "https://chatgpt.com/oauth/a/b/c/d/client.json",
+        "https://chatgpt.com/oauth/..%2f..%2f..%2f/client.json",
+        "https://chatgpt.com/oauth/kDmjx77UnKOM/client.json?x",
+        "https://chatgpt.com/oauth/kDmjx77UnKOM/client.json/client.json",
+        "https://evil.example/oauth/kDmjx77UnKOM/client.json",
+        "https://chatgpt.com/oauth/" + "a" * 65 + "/client.json",
+        "https://chatgpt.com/oauth/client.jso",
+    ],
+)
+def test_no_other_address_is_one_of_them(client_id: str) -> None:
+    assert known_document(client_id) is None
