@@ -19,15 +19,20 @@ from tests.integration.oauth.driver import FORMER_ORIGIN_SECRET, ISSUER, MCP_URL
 from tests.integration.oauth.upstream_stub import SITE
 
 
-def vault_of(database: Database, *, kms_endpoint: str, kms_key_id: str) -> TokenVault:
-    """The real vault over a played KMS."""
-    kms = KmsDataKeys(
-        kms_key_id,
-        connect_timeout_seconds=1,
-        read_timeout_seconds=2,
-        endpoint_url=kms_endpoint,
+def kms_of(*, endpoint: str, key_id: str) -> KmsDataKeys:
+    """The real adapter to a played KMS."""
+    return KmsDataKeys(
+        key_id,
+        connect_timeout_seconds=5,
+        read_timeout_seconds=10,
+        endpoint_url=endpoint,
         region_name="eu-central-1",
     )
+
+
+def vault_of(database: Database, *, kms_endpoint: str, kms_key_id: str) -> TokenVault:
+    """The real vault over a played KMS."""
+    kms = kms_of(endpoint=kms_endpoint, key_id=kms_key_id)
     return TokenVault(stage="local", kms=kms, keys=StoredDataKeys(database), cache_seconds=300)
 
 

@@ -74,8 +74,11 @@ async def test_ten_parallel_redemptions_yield_one_token(
     answers = await asyncio.gather(*(driver.redeem(code) for _ in range(10)))
 
     assert sorted(answer.status_code for answer in answers) == [200] + [400] * 9
+    assert len({answer.text for answer in answers if answer.status_code == 400}) == 1
     row = database_admin.execute("SELECT count(*) FROM app.access_tokens").fetchone()
     assert row == (1,)
+    ended = database_admin.execute("SELECT ended_cause FROM app.grants").fetchall()
+    assert ended == [("code_replayed",)], "whoever sends a code ten times has leaked it"
 
 
 async def test_a_wrong_verifier_burns_the_code(driver: Driver) -> None:
@@ -178,6 +181,8 @@ async def test_twenty_parallel_refreshes_rotate_once_and_answer_alike(
     assert len({answer.text for answer in answers}) == 1
     row = database_admin.execute("SELECT count(*) FROM app.refresh_tokens").fetchone()
     assert row == (2,)
+    rotations = "SELECT count(*) FROM app.audit_events WHERE action = 'session:refreshed'"
+    assert database_admin.execute(rotations).fetchone() == (1,)
 
 
 async def test_a_lost_answer_is_given_again_hours_later_with_what_is_left_of_its_life(
@@ -194,12 +199,13 @@ async def test_a_lost_answer_is_given_again_hours_later_with_what_is_left_of_its
     assert 1_798 <= again["expires_in"] <= 1_800
 
 
-async def test_a_replayed_answer_gets_a_new_access_token_once_its_own_has_expired(
-    driver: Driver, clock: DatabaseClock
+@pytest.mark.parametrize("hours", [1, 23])
+async def test_an_old_token_hours_later_gives_its_unused_successor_with_a_new_access_token(
+    driver: Driver, clock: DatabaseClock, hours: int
 ) -> None:
     tokens = await driver.tokens()
     first = (await driver.refresh(tokens["refresh_token"])).json()
-    clock.advance(7_200)
+    clock.advance(3_600 * hours)
 
     again = (await driver.refresh(tokens["refresh_token"])).json()
 

@@ -20,14 +20,15 @@ from tests.integration.oauth_machine.model import (
 )
 from tests.integration.oauth_machine.server_beside_model import SELDOM, ServerBesideModel
 
-RETRIED_AFTER_SECONDS = (0, HOUR - MINUTE, HOUR, DAY - MINUTE / 2, DAY)
-REUSED_AFTER_SECONDS = (0, MINUTE / 2, MINUTE, HOUR)
+RETRIED_AFTER_SECONDS = (DAY - MINUTE / 2, DAY, HOUR, HOUR - MINUTE)
+REUSED_AFTER_SECONDS = (0, MINUTE, MINUTE / 2, 15 * DAY)
 REPLAYED_LIFE_SECONDS_MIN = MINUTE
 """A repeated answer whose access token has less left gets another one."""
 
 
 def _refresh_tokens(*, used: bool) -> Callable[["HoldingTokens"], bool]:
-    return lambda machine: bool(machine.refresh_tokens(used=used))
+    """Whether there are any of a live grant: with the others next to nothing can happen."""
+    return lambda machine: any(one.grant.live for one in machine.refresh_tokens(used=used))
 
 
 class HoldingTokens(ServerBesideModel):
@@ -52,16 +53,20 @@ class HoldingTokens(ServerBesideModel):
         self._present(token, thief=False)
 
     @precondition(_refresh_tokens(used=False))
-    @rule(data=st.data(), seconds=st.sampled_from(REUSED_AFTER_SECONDS))
-    def reuse_after_the_successors_first_use(self, data: st.DataObject, seconds: float) -> None:
+    @rule(data=st.data(), seconds=st.sampled_from(REUSED_AFTER_SECONDS), tidied=SELDOM)
+    def reuse_after_the_successors_first_use(
+        self, data: st.DataObject, seconds: float, *, tidied: bool
+    ) -> None:
         token = self.one_of(data, self.refresh_tokens(used=False))
         self._present(token, thief=False)
         if token.successor is not None:
             self._present(token.successor, thief=False)
         self.pass_time(seconds)
+        if tidied:
+            self.tidy()
         self._present(token, thief=False)
 
-    @precondition(lambda self: self.model.access)
+    @precondition(lambda self: self.model.live)
     @rule(data=st.data(), thief=SELDOM)
     def revoke(self, data: st.DataObject, *, thief: bool) -> None:
         tokens: list[Token] = [*self.model.access, *self.model.refresh_tokens]

@@ -135,6 +135,11 @@ class Model:
         """Every refresh token ever given out."""
         return [token for grant in self.grants for token in grant.family]
 
+    @property
+    def live(self) -> list[Grant]:
+        """The grants that nothing has ended."""
+        return [grant for grant in self.grants if grant.live]
+
     def accepts(self, token: AccessToken) -> bool:
         """Whether a call with it goes through: never without a live grant."""
         return token.grant.live and token.lives(self.now)

@@ -63,6 +63,11 @@ class ServerBesideModel(RuleBasedStateMachine):
         self.world.place.clock.advance(seconds)
         self.model.now += seconds
 
+    def tidy(self) -> None:
+        """A tick of the cleanup."""
+        self.world.clean_up()
+        self.model.clean_up()
+
     def refused(self, answer: httpx2.Response) -> None:
         """The one answer for all that is no good; a client may be gone that has no grant left."""
         body: dict[str, Any] = answer.json()

@@ -26,6 +26,7 @@ from tests.integration.oauth_machine.server_beside_model import (
 )
 
 NAMES = st.sampled_from(CLIENT_NAMES)
+REDEEMED_AFTER_SECONDS = (0, CODE_SECONDS, CODE_SECONDS / 2)
 PEOPLE = st.sampled_from(SUBJECTS)
 
 
@@ -85,17 +86,19 @@ class SigningIn(ServerBesideModel):
         self._redeem(self.model.codes[-1], thief=False, verifier=None)
 
     @precondition(_codes(used=False))
-    @rule(data=st.data(), thief=SELDOM, guesses=SELDOM)
-    def redeem(self, data: st.DataObject, *, thief: bool, guesses: bool) -> None:
+    @rule(data=st.data(), seconds=st.sampled_from(REDEEMED_AFTER_SECONDS), thief=SELDOM)
+    def redeem(self, data: st.DataObject, seconds: float, *, thief: bool) -> None:
         unused = [code for code in self.model.codes if code.used_at is None]
-        code = data.draw(st.sampled_from(unused))
+        code = self.one_of(data, unused)
+        guesses = data.draw(SELDOM)
+        self.pass_time(seconds)
         self._redeem(code, thief=thief, verifier="g" * 43 if guesses else None)
 
     @precondition(_codes(used=True))
     @rule(data=st.data(), thief=SELDOM)
     def replay(self, data: st.DataObject, *, thief: bool) -> None:
         used = [code for code in self.model.codes if code.used_at is not None]
-        self._redeem(data.draw(st.sampled_from(used)), thief=thief, verifier=None)
+        self._redeem(self.one_of(data, used), thief=thief, verifier=None)
 
     def _answered(self, data: st.DataObject) -> Pending:
         pending = data.draw(st.sampled_from(self.model.pending))

@@ -12,9 +12,9 @@ from tests.integration.oauth_machine.server_beside_model import SELDOM, ServerBe
 
 # All multiples of half a minute, as all limits are: a step ends before a limit or on it.
 STEPS_SECONDS = (MINUTE / 2, MINUTE, 3 * MINUTE, HOUR, DAY, 29 * DAY)
-TICKS_SECONDS = (0, 0, 2 * HOUR, 30 * DAY)
+TICKS_SECONDS = (0, 2 * HOUR, 29 * DAY, 30 * DAY)
 DOUBTED_SECONDS = (0, 2 * MINUTE, 2.5 * MINUTE, 8 * DAY)
-HAS_GRANTS = precondition(lambda self: self.model.grants)
+A_GRANT_LIVES = precondition(lambda self: self.model.live)
 
 
 class Surroundings(ServerBesideModel):
@@ -31,10 +31,9 @@ class Surroundings(ServerBesideModel):
     @rule(seconds=st.sampled_from(TICKS_SECONDS))
     def clean_up(self, seconds: float) -> None:
         self.pass_time(seconds)
-        self.world.clean_up()
-        self.model.clean_up()
+        self.tidy()
 
-    @HAS_GRANTS
+    @A_GRANT_LIVES
     @rule(data=st.data(), everything=SELDOM)
     def disconnect(self, data: st.DataObject, *, everything: bool) -> None:
         grant = self._grant(data)
@@ -48,7 +47,7 @@ class Surroundings(ServerBesideModel):
         for ended in live if everything else [grant]:
             ended.end(EndCause.DISCONNECTED_BY_PERSON, self.model.now)
 
-    @HAS_GRANTS
+    @A_GRANT_LIVES
     @rule(data=st.data())
     def the_site_refreshes(self, data: st.DataObject) -> None:
         grant = self._grant(data)
@@ -57,12 +56,12 @@ class Surroundings(ServerBesideModel):
             assert outcome is RefreshOutcome.REFRESHED
             grant.generation, grant.doubts = grant.generation + 1, []
 
-    @HAS_GRANTS
+    @A_GRANT_LIVES
     @rule(data=st.data())
     def the_site_refuses(self, data: st.DataObject) -> None:
         self._refused_by_the_site(self._grant(data))
 
-    @HAS_GRANTS
+    @A_GRANT_LIVES
     @rule(data=st.data(), seconds=st.sampled_from(DOUBTED_SECONDS))
     def the_site_hangs_and_later_refuses(self, data: st.DataObject, seconds: float) -> None:
         grant = self._grant(data)
@@ -84,9 +83,9 @@ class Surroundings(ServerBesideModel):
 
     def _grant(self, data: st.DataObject) -> Grant:
         """Any grant; seldom one that has ended."""
-        live = [grant for grant in self.model.grants if grant.live]
-        seldom = data.draw(SELDOM)
-        return data.draw(st.sampled_from(self.model.grants if seldom or not live else live))
+        return data.draw(
+            st.sampled_from(self.model.grants if data.draw(SELDOM) else self.model.live)
+        )
 
     def _visitor(self, subject: str) -> Visitor:
         """A person who has just signed in to the account page."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.integration.oauth.server_parts import kms_of
 from tests.integration.oauth_machine.holding_tokens import HoldingTokens
 from tests.integration.oauth_machine.signing_in import SigningIn
 from tests.integration.oauth_machine.surroundings import Surroundings
@@ -31,17 +32,13 @@ def world(
     kms_key_id: str,
 ) -> Iterator[World]:
     """One place for all examples; each of them empties it first."""
-    place = Place(
-        database_url=database_url,
-        admin=database_admin,
-        clock=clock,
-        kms_endpoint=kms_endpoint,
-        kms_key_id=kms_key_id,
-    )
+    kms = kms_of(endpoint=kms_endpoint, key_id=kms_key_id)
+    place = Place(database_url=database_url, admin=database_admin, clock=clock, kms=kms)
     with asyncio.Runner() as runner:
         world = World(place, runner)
         yield world
         world.stop()
+        kms.forget_client()
 
 
 def machine_over(world: World) -> type[OAuthMachine]:

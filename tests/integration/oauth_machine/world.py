@@ -25,15 +25,17 @@ from shared.domain.tokens import TokenHash
 from shared.errors.base import ServiceError
 from shared.state import calls
 from shared.state.calls import CallRecord
+from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
 from shared.state.roles import AppRole
 from shared.upstream.drupal_oauth import DrupalOAuth
+from shared.vault.kms_data_keys import KmsDataKeys
 from shared.vault.token_vault import TokenVault
 from shared.workflows.discard_pair import DiscardedPairDrainer
 from shared.workflows.drain_outbox import OutboxDrainer
 from shared.workflows.refresh_grant import GrantRefresher, RefreshOutcome
 from tests.integration.oauth.driver import ISSUER, MCP_URL
-from tests.integration.oauth.server_parts import dependencies_of, vault_of
+from tests.integration.oauth.server_parts import dependencies_of
 from tests.integration.oauth_machine.site import Site
 from tests.support.clock import DatabaseClock
 from tests.support.postgres import clean
@@ -42,6 +44,7 @@ T = TypeVar("T")
 
 REFUSALS = (AccessTokenInvalidError, AccessTokenExpiredError, AccessWithdrawnError)
 PLENTY_SECONDS = 1_000.0
+"""A busy machine is no outage: only steps of the machine may make a difference."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +54,8 @@ class Place:
     database_url: str
     admin: psycopg.Connection[Any]
     clock: DatabaseClock
-    kms_endpoint: str
-    kms_key_id: str
+    kms: KmsDataKeys
+    """Kept over restarts: to read its description again takes longer than an example."""
 
 
 @dataclass
@@ -129,12 +132,15 @@ class World:
         return self.run(self._refresher.refresh(GrantId(UUID(grant_id)), generation))
 
     def _opened(self, role: AppRole) -> tuple[Database, TokenVault]:
-        database = Database(make_conninfo(self.place.database_url, user=role.value))
-        self.stack.push_async_callback(database.close)
-        vault = vault_of(
-            database, kms_endpoint=self.place.kms_endpoint, kms_key_id=self.place.kms_key_id
+        conninfo = make_conninfo(self.place.database_url, user=role.value)
+        database = Database(
+            conninfo,
+            connect_timeout_seconds=PLENTY_SECONDS,
+            statement_timeout_seconds=PLENTY_SECONDS,
         )
-        self.stack.callback(vault.forget_keys)
+        self.stack.push_async_callback(database.close)
+        keys = StoredDataKeys(database)
+        vault = TokenVault(stage="local", kms=self.place.kms, keys=keys, cache_seconds=300)
         return database, vault
 
     async def _find_call(self, token_hash: TokenHash) -> CallRecord | None:
