@@ -31,15 +31,20 @@ async def _refusing() -> AsyncIterator[int]:
 
 @contextlib.asynccontextmanager
 async def _hanging() -> AsyncIterator[int]:
-    open_writers: list[asyncio.StreamWriter] = []
+    held: list[asyncio.StreamWriter] = []
+    over = False
 
     def take(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        open_writers.append(writer)
+        if over:
+            writer.transport.abort()
+        held.append(writer)
 
     server = await asyncio.start_server(take, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
+        over = True
         server.close()
-        for writer in open_writers:
+        for writer in held:
             writer.transport.abort()
+        await server.wait_closed()

@@ -29,8 +29,8 @@ from shared.domain.client_keys import (
     KEYS_REFETCH_SECONDS_MIN,
     KEYS_RETRY_SECONDS,
 )
-from tests.integration.oauth.conftest import loopback_only
 from tests.integration.oauth.driver import ISSUER, WEB_REDIRECT, Driver
+from tests.integration.oauth.server_parts import loopback_only
 from tests.support.clock import DatabaseClock
 from tests.support.scripted_site import HANG, ScriptedSite, http, scripted_site
 
