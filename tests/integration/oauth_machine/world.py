@@ -19,10 +19,12 @@ from functions.mcp_endpoint.bearer import (
     AccessWithdrawnError,
     BearerCheck,
 )
-from functions.mcp_endpoint.composition import CallsTable
 from functions.oauth.app import create_app
 from shared.domain.identifiers import GrantId
+from shared.domain.tokens import TokenHash
 from shared.errors.base import ServiceError
+from shared.state import calls
+from shared.state.calls import Admission, CallRecord
 from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
 from shared.state.roles import AppRole
@@ -84,8 +86,8 @@ class World:
         app = create_app(dependencies_of(database, vault=vault, upstream=self.site))
         self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ISSUER)
         self.stack.push_async_callback(self.http.aclose)
-        table = CallsTable(self._opened(AppRole.MCP_ENDPOINT)[0])
-        self.bearer = BearerCheck(find_call=table.find, resource=MCP_URL)
+        self._calls, _ = self._opened(AppRole.MCP_ENDPOINT)
+        self.bearer = BearerCheck(find_call=self._find_call, resource=MCP_URL)
         oauth = cast("DrupalOAuth", self.site)
         self._refresher = GrantRefresher(*self._opened(AppRole.TOKEN_REFRESH), oauth)
         database, vault = self._opened(AppRole.CLEANUP)
@@ -140,3 +142,9 @@ class World:
         keys = StoredDataKeys(database)
         vault = TokenVault(stage="local", kms=self.place.kms, keys=keys, cache_seconds=300)
         return database, vault
+
+    async def _find_call(
+        self, token_hash: TokenHash, admission: Admission | None
+    ) -> CallRecord | None:
+        async with self._calls.autocommit() as tx:
+            return await calls.authenticate(tx, token_hash, admission)
