@@ -14,7 +14,8 @@ from pydantic.fields import FieldInfo
 
 from shared.domain.known_clients import KNOWN_CLIENTS
 from shared.domain.rate_limits import RATE_LIMITS, SHARED_EGRESS
-from shared.errors.catalogue import CATALOGUE
+from shared.errors.catalogue import CATALOGUE, ErrorCode
+from shared.errors.operations import RUNBOOKS, why_no_runbook
 from shared.observability.metrics import METRICS
 from shared.observability.spans import SpanName
 from shared.settings import FUNCTION_SETTINGS
@@ -96,6 +97,11 @@ def _meaning(field: FieldInfo) -> str:
     return f"{field.description}{secret}"
 
 
+def _runbook(code: ErrorCode) -> str:
+    page = RUNBOOKS.get(code)
+    return f"none: {why_no_runbook(code)}" if page is None else f"[{page}](runbooks/{page})"
+
+
 def errors_table() -> str:
     """Every row of the error catalogue, as callers meet it."""
     return _table(
@@ -108,6 +114,7 @@ def errors_table() -> str:
             "Guidance",
             "Retry after",
             "Log",
+            "Runbook",
             "Message",
         ),
         (
@@ -120,6 +127,7 @@ def errors_table() -> str:
                 entry.guidance.value,
                 f"{entry.retry_after_seconds} s" if entry.retry_after_seconds else "none",
                 entry.severity.value,
+                _runbook(code),
                 entry.message,
             )
             for code, entry in CATALOGUE.items()

@@ -111,6 +111,16 @@ class ObservabilitySettings(_Group):
         default=0.0, ge=0, le=1, description="Share of invocations whose performance is reported."
     )
     trace_enabled: bool = Field(default=False, description="Send traces to X-Ray.")
+    debug_answers: bool = Field(
+        default=False,
+        description="Debug mode: error answers tell their causes, redacted; refused in prod.",
+    )
+
+    @model_validator(mode="after")
+    def _no_debugging_in_production(self) -> Self:
+        if self.debug_answers and self.stage is Stage.PROD:
+            raise ValueError("DEBUG_ANSWERS is refused in the stage prod")
+        return self
 
 
 class OriginSettings(_Group):

@@ -10,7 +10,8 @@ from typing import Any
 
 from shared.discovery.security_headers import security_headers
 from shared.errors.base import ServiceError
-from shared.errors.translation import JsonObject, as_jsonrpc_error, as_oauth_error
+from shared.errors.translation import JsonObject, as_jsonrpc_error, as_problem
+from shared.observability.debug_answers import debug_of
 from shared.observability.request_context import correlation_id
 
 Scope = MutableMapping[str, Any]
@@ -19,6 +20,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+PROBLEM_TYPE = "application/problem+json"
 PREFLIGHT_SECONDS = 7_200
 ALLOWED_HEADERS = (
     "Authorization, Content-Type, Accept, Mcp-Protocol-Version, Mcp-Session-Id, Mcp-Method, "
@@ -66,15 +68,19 @@ def message_error(
 ) -> Answer:
     """An error as the answer to a JSON-RPC message, with the status of its catalogue row."""
     body = as_jsonrpc_error(
-        error, correlation_id=correlation_id(), request_id=request_id, details=details
+        error,
+        correlation_id=correlation_id(),
+        request_id=request_id,
+        details={**(details or {}), **debug_of(error)},
     )
     return json_answer(error.entry.http_status, body, headers={**_retry(error), **(headers or {})})
 
 
 def plain_error(error: ServiceError, *, headers: Mapping[str, str] | None = None) -> Answer:
-    """An error at an address that does not speak JSON-RPC."""
-    body = as_oauth_error(error, correlation_id=correlation_id())
-    return json_answer(error.entry.http_status, body, headers={**_retry(error), **(headers or {})})
+    """An error at an address that does not speak JSON-RPC, as a problem (RFC 9457)."""
+    body = {**as_problem(error, correlation_id=correlation_id()), **debug_of(error)}
+    worn = {"content-type": PROBLEM_TYPE, **_retry(error), **(headers or {})}
+    return json_answer(error.entry.http_status, body, headers=worn)
 
 
 def _retry(error: ServiceError) -> dict[str, str]:

@@ -35,7 +35,7 @@ from shared.domain.grants import AuthenticatedCall
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
 from shared.errors.translation import JsonObject, as_service_error
-from shared.observability import crash_reports, metrics, request_context
+from shared.observability import crash_reports, metrics, recovery, request_context
 from shared.observability.logging import log
 from shared.observability.spans import SpanName
 from shared.observability.tracing import span
@@ -143,6 +143,8 @@ class MessageExchange:
 
     def _failure(self, error: Exception) -> Answer:
         known = as_service_error(error)
+        if known.entry.http_status >= recovery.HTTP_OUTAGE:
+            recovery.surfaced()
         request_id = self._message.request_id if self._message else None
         if known.code is ErrorCode.INTERNAL_ERROR:
             log.exception("request failed", error=error, report_id=crash_reports.report(error))
@@ -159,4 +161,9 @@ class MessageExchange:
 def _count(name: metrics.MetricName, error: ServiceError) -> None:
     metrics.count(name, error_code=error.code.value)
     request_context.note(error_code=error.code.value)
-    log.info("request refused", error_code=error.code.value, **error.facts)
+    log.info(
+        "request refused",
+        error_code=error.code.value,
+        first_cause=recovery.first_cause(error),
+        **error.facts,
+    )

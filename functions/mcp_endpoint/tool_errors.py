@@ -9,7 +9,8 @@ from functions.mcp_endpoint.tools.definitions import ArgumentsInvalidError
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode, Guidance
 from shared.errors.translation import JsonObject, as_guidance, as_service_error
-from shared.observability import crash_reports, metrics
+from shared.observability import crash_reports, metrics, recovery
+from shared.observability.debug_answers import debug_of
 from shared.observability.logging import log
 from shared.observability.request_context import correlation_id
 
@@ -38,13 +39,22 @@ def is_identity_error(error: ServiceError) -> bool:
 def guidance_of(error: ServiceError) -> JsonObject:
     """The error as data, with what to do in words: some clients show a model nothing else."""
     body = as_guidance(error, correlation_id=correlation_id())
-    return {**body, "what_to_do": _NEXT_STEPS[error.entry.guidance]}
+    return {**body, "what_to_do": _NEXT_STEPS[error.entry.guidance], **debug_of(error)}
 
 
-def noted(error: Exception) -> ServiceError:
-    """Log an error once, count it, report an unexpected one; gives what callers may know."""
+def noted(error: Exception, *, told: bool = True) -> ServiceError:
+    """Log an error once, count it, report an unexpected one; gives what callers may know.
+
+    ``told`` is False where the caller gets an answer all the same.
+    """
     known = as_service_error(error)
-    fields = {"error_code": known.code.value, **known.facts}
+    fields = {
+        "error_code": known.code.value,
+        "first_cause": recovery.first_cause(known),
+        **known.facts,
+    }
+    if told and known.entry.http_status >= recovery.HTTP_OUTAGE:
+        recovery.surfaced()
     if known.code is ErrorCode.INTERNAL_ERROR:
         report_id = crash_reports.report(error)
         log.exception("tool failed unexpectedly", error=error, report_id=report_id, **fields)

@@ -97,7 +97,7 @@ class Toolbox:
         try:
             return await self._lists.tools(state.call)
         except Exception as error:  # noqa: BLE001 - our own tools are listed whatever it is
-            known = noted(error)
+            known = noted(error, told=False)
             if is_identity_error(known):
                 state.withdrawn = known
             return ()

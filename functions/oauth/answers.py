@@ -14,7 +14,8 @@ from functions.oauth.refusals import HeldReturnError, ReturnedToClientError
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import Severity
 from shared.errors.translation import as_oauth_error
-from shared.observability import crash_reports, metrics
+from shared.observability import crash_reports, metrics, recovery
+from shared.observability.debug_answers import debug_of
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
 from shared.observability.request_context import correlation_id
@@ -55,7 +56,7 @@ def json_error(error: ServiceError, *, passing: bool = False) -> Response:
     ``passing`` presents it as an outage that will be over soon.
     """
     _tell(error)
-    body = as_oauth_error(error, correlation_id=correlation_id())
+    body = {**as_oauth_error(error, correlation_id=correlation_id()), **debug_of(error)}
     parameter = error.facts.get("parameter")
     if parameter is not None:
         body["parameter"] = parameter
@@ -108,7 +109,13 @@ def _advise_retry(
 
 def _tell(error: ServiceError) -> None:
     metrics.count(MetricName.ERRORS, error_code=error.code.value)
-    facts = {**error.facts, "error_code": error.code.value}
+    facts = {
+        **error.facts,
+        "error_code": error.code.value,
+        "first_cause": recovery.first_cause(error),
+    }
+    if error.entry.http_status >= recovery.HTTP_OUTAGE:
+        recovery.surfaced()
     if error.entry.http_status == 500:
         facts["report_id"] = crash_reports.report(error)
     write = log.error if error.entry.severity is Severity.ERROR else log.info

@@ -9,6 +9,8 @@ from typing import Any
 from shared.discovery.security_headers import security_headers
 from shared.errors.base import ServiceError
 from shared.errors.translation import as_oauth_error
+from shared.observability import recovery
+from shared.observability.debug_answers import debug_of
 from shared.observability.logging import log
 from shared.observability.request_context import correlation_id
 
@@ -16,7 +18,8 @@ from shared.observability.request_context import correlation_id
 def unanswerable(error: ServiceError, *, https: bool) -> dict[str, Any]:
     """A Function URL answer (payload format 2.0) that says to try again."""
     log.error("function not composed", error_code=error.code.value, facts=error.facts)
-    body = as_oauth_error(error, correlation_id=correlation_id())
+    recovery.surfaced()
+    body = {**as_oauth_error(error, correlation_id=correlation_id()), **debug_of(error)}
     return {
         "statusCode": error.entry.http_status,
         "headers": {

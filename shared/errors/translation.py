@@ -62,6 +62,22 @@ def as_jsonrpc_error(
     }
 
 
+def as_problem(error: ServiceError, *, correlation_id: str) -> JsonObject:
+    """The problem document of RFC 9457 section 3, for addresses with no protocol of their own.
+
+    With OAuth's two members beside it: clients look for them wherever they meet an error.
+    """
+    return {
+        "type": f"urn:drupalize-mcp:error:{error.code.value}",
+        "title": error.entry.message,
+        "status": error.entry.http_status,
+        "instance": f"urn:drupalize-mcp:request:{correlation_id}",
+        **as_guidance(error, correlation_id=correlation_id),
+        "error": error.entry.oauth_code,
+        "error_description": error.entry.message,
+    }
+
+
 def message_of(code: ErrorCode) -> str:
     """The catalogue's text for ``code``, for a page or a log."""
     return CATALOGUE[code].message

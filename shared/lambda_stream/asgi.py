@@ -18,6 +18,8 @@ from shared.lambda_stream.answers import Answer, BufferedAnswer, StreamedAnswer
 from shared.lambda_stream.http_events import Event, ResponseHead, asgi_scope, request_body
 from shared.lambda_stream.lifespan import AsgiApp, Lifespan, LifespanError
 from shared.lambda_stream.request_cycle import RequestCycle
+from shared.observability import recovery
+from shared.observability.debug_answers import debug_of
 from shared.observability.logging import log
 from shared.observability.request_context import correlation_id
 
@@ -134,7 +136,8 @@ async def _stop(cycle: RequestCycle, answer: Answer, *, headers: Mapping[str, st
     if answer.begun:
         raise error
     log.warning("a request was stopped at the deadline before its answer began")
-    guidance = as_guidance(error, correlation_id=correlation_id())
+    recovery.surfaced()
+    guidance = {**as_guidance(error, correlation_id=correlation_id()), **debug_of(error)}
     worn = {
         **headers,
         "content-type": "application/json",

@@ -9,7 +9,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from shared.observability import crash_reports, logging, metrics, request_context, tracing
+from shared.observability import (
+    crash_reports,
+    debug_answers,
+    logging,
+    metrics,
+    recovery,
+    request_context,
+    tracing,
+)
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
 from shared.observability.request_context import RequestContext
@@ -45,6 +53,10 @@ class InstrumentSettings(Protocol):
         """Share of invocations reported with their times, 0 to 1."""
 
     @property
+    def debug_answers(self) -> bool:
+        """Whether answers tell what an error was caused by."""
+
+    @property
     def trace_enabled(self) -> bool:
         """Whether spans go to X-Ray."""
 
@@ -66,6 +78,7 @@ def instrument(service: str, settings: InstrumentSettings) -> Callable[[Handler]
     )
     metrics.configure(service=service, stage=stage)
     tracing.configure(service=service, enabled=settings.trace_enabled)
+    debug_answers.configure(enabled=settings.debug_answers)
     report_crashes(settings)
     _Process.function = service
     return observed_handler
@@ -93,6 +106,7 @@ def observed_handler(handler: Handler) -> Handler:
             try:
                 return _run(handler, event, context, request)
             finally:
+                recovery.settle(background=_is_background(event))
                 metrics.flush()
                 crash_reports.flush()
 
@@ -132,6 +146,7 @@ def _run(handler: Handler, event: Any, context: Any, request: RequestContext) ->
         _note_status(answer)
     except Exception as error:  # noqa: BLE001 - the last one that can keep its text inside
         failed = True
+        recovery.surfaced()
         _crashed(error)
         raise InvocationError(f"correlation id {request.correlation_id}") from None
     finally:
@@ -154,6 +169,11 @@ def _crashed(error: Exception) -> None:
 def _note_status(answer: Any) -> None:
     if isinstance(answer, Mapping) and isinstance(answer.get("statusCode"), int):
         request_context.note(status=answer["statusCode"])
+
+
+def _is_background(event: Any) -> bool:
+    """Whether nobody waits for an answer: schedules and queues come again."""
+    return _described(event)["trigger"] != "http"
 
 
 def _described(event: Any) -> dict[str, object]:

@@ -64,6 +64,7 @@ class MetricName(StrEnum):
     CLIENT_KEY_SETS = "ClientKeySets"
     RATE_LIMIT_REFUSALS = "RateLimitRefusals"
     DEPENDENCY_CHECKS = "DependencyChecks"
+    FAULTS = "Faults"
     BEARER_REFUSALS = "BearerRefusals"
     ROWS_PURGED = "RowsPurged"
     KEY_SERVICE_CALLS = "KeyServiceCalls"
@@ -213,6 +214,11 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.RATE_LIMIT_REFUSALS: MetricSpec(
         _COUNT, (Dimension.RULE,), "Requests answered with 429, by the limit that they reached."
+    ),
+    MetricName.FAULTS: MetricSpec(
+        _COUNT,
+        (Dimension.DEPENDENCY, Dimension.OUTCOME),
+        "Failures of dependencies that a request met, by how they ended: recovered or surfaced.",
     ),
     MetricName.DEPENDENCY_CHECKS: MetricSpec(
         _COUNT,

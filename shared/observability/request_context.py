@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from shared.observability.redaction import redact_text
 
@@ -25,6 +26,27 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-[0-9a-f]{16}-[0-
 _NO_TRACE = "0" * 32
 
 
+class Ending(StrEnum):
+    """How a fault ended; the value is the metric's dimension."""
+
+    RETRY = "recovered_by_retry"
+    REFRESH = "recovered_by_refresh"
+    FALLBACK = "recovered_by_fallback"
+    """The work was done without the dependency: from memory, from a cache, or left out."""
+    SURFACED = "surfaced"
+    POSTPONED = "postponed"
+    """Work in the background that will be done again: nobody waits for it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class MetFault:
+    """One fault of a request; ``ending`` is None until it is known."""
+
+    dependency: str
+    code: str
+    ending: Ending | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestContext:
     """One invocation. ``deadline_monotonic`` is on ``time.monotonic()``'s scale, in seconds."""
@@ -34,6 +56,16 @@ class RequestContext:
     deadline_monotonic: float = math.inf
     cold_start: bool = False
     notes: dict[str, Note] = field(default_factory=dict)
+    faults: list[MetFault] = field(default_factory=list)
+    """What failed on the way, the first one first."""
+    spent: dict[str, float] = field(default_factory=dict)
+    """Milliseconds by span."""
+    started_monotonic: float = field(default_factory=time.monotonic)
+
+    @property
+    def elapsed_milliseconds(self) -> float:
+        """Since the request began."""
+        return (time.monotonic() - self.started_monotonic) * 1000
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)
@@ -83,6 +115,13 @@ def note(**facts: Note) -> None:
     context = _current.get()
     if context is not None:
         context.notes.update(facts)
+
+
+def add_spent(span: str, milliseconds: float) -> None:
+    """Add to the time that the request has spent in a span."""
+    context = _current.get()
+    if context is not None:
+        context.spent[span] = context.spent.get(span, 0.0) + milliseconds
 
 
 def new_correlation_id() -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from shared.observability import metrics
+from shared.observability import metrics, request_context
 from shared.observability.logging import log
 from shared.observability.spans import OpenSpan, SpanName, SpanSink
 
@@ -67,6 +67,7 @@ def span(name: SpanName, /, **attributes: "Note") -> Iterator[OpenSpan]:
 
 
 def _tell(ended: OpenSpan, milliseconds: float) -> None:
+    request_context.add_spent(ended.name.value, milliseconds)
     metrics.duration(
         metrics.MetricName.SPAN_DURATION, milliseconds, span=ended.name.value, outcome=ended.outcome
     )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from shared.aws_service import AwsService, CallLimits, ExpectedRefusalError
+from shared.aws_service import CallLimits, ExpectedRefusalError
 from shared.domain.grants import SealedPair
 from shared.domain.identifiers import GrantId
 from shared.domain.spilled_pairs import SpilledPair, SpillPage
@@ -16,6 +16,7 @@ from shared.errors.catalogue import ErrorCode
 from shared.observability import metrics
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
+from shared.queue.watched_service import WatchedService
 
 KEPT_SECONDS: Final = 7 * 86_400
 CIPHERTEXT_BYTES_MAX: Final = 100_000
@@ -41,7 +42,7 @@ class DynamoDbPairSpill:
 
     def __init__(self, table_name: str) -> None:
         self._table_name = table_name
-        self._dynamodb = AwsService("dynamodb", limits=LIMITS, error=SpillUnavailableError)
+        self._dynamodb = WatchedService("dynamodb", limits=LIMITS, error=SpillUnavailableError)
 
     async def put(self, spilled: SpilledPair) -> None:
         """Keep ``spilled``, unless a pair received later is already there.

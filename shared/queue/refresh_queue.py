@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from shared.aws_service import CONNECTIONS_MAX, AwsService, CallLimits
+from shared.aws_service import CONNECTIONS_MAX, CallLimits
 from shared.domain.identifiers import GrantId
 from shared.errors.base import UnavailableError
 from shared.errors.catalogue import ErrorCode
@@ -16,6 +16,7 @@ from shared.observability import metrics
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
 from shared.queue.messages import MessageKind, RefreshMessage
+from shared.queue.watched_service import WatchedService
 
 BATCH_MAX: Final = 10
 """Messages that one request takes; the service's own limit."""
@@ -39,7 +40,7 @@ class SqsRefreshQueue:
 
     def __init__(self, queue_url: str) -> None:
         self._queue_url = queue_url
-        self._sqs = AwsService("sqs", limits=SEND_LIMITS, error=QueueUnavailableError)
+        self._sqs = WatchedService("sqs", limits=SEND_LIMITS, error=QueueUnavailableError)
 
     async def send(self, messages: Sequence[RefreshMessage]) -> list[RefreshMessage]:
         """Send ``messages``; the ones that the queue did not take.
@@ -90,7 +91,7 @@ class SqsWatchdog:
 
     def __init__(self, queue_url: str) -> None:
         self._queue_url = queue_url
-        self._sqs = AwsService("sqs", limits=ARM_LIMITS, error=QueueUnavailableError)
+        self._sqs = WatchedService("sqs", limits=ARM_LIMITS, error=QueueUnavailableError)
 
     async def arm(self, grant_id: GrantId, pair_generation: int, *, delay_seconds: int) -> None:
         """Have the refresh repeated in ``delay_seconds`` (900 at most).

@@ -16,6 +16,7 @@ from psycopg.pq import ConnStatus, TransactionStatus
 from psycopg.rows import dict_row
 
 from shared.errors.base import ServiceError
+from shared.observability import recovery
 from shared.state.driver_errors import (
     CommitUnknownError,
     DatabaseStatementError,
@@ -25,6 +26,7 @@ from shared.state.driver_errors import (
 )
 
 CHECK_AFTER_IDLE_SECONDS: Final = 30.0
+DEPENDENCY: Final = "postgres"
 ROLLBACK_SECONDS_MAX: Final = 1.0
 
 _OPEN_TRANSACTION: Final = {TransactionStatus.INTRANS, TransactionStatus.INERROR}
@@ -53,10 +55,15 @@ class Connection:
         Raises:
             DatabaseUnavailableError: no connection in time.
         """
+        with recovery.watched(DEPENDENCY):
+            return cls(await cls._opened(conninfo, seconds=seconds))
+
+    @staticmethod
+    async def _opened(conninfo: str, *, seconds: float) -> AsyncConnection[dict[str, Any]]:
         try:
             with driver_errors():
                 async with asyncio.timeout(seconds):
-                    raw = await AsyncConnection[dict[str, Any]].connect(
+                    return await AsyncConnection[dict[str, Any]].connect(
                         conninfo,
                         autocommit=True,
                         # A pooler may hand the next statement to a server that has not
@@ -66,7 +73,6 @@ class Connection:
                     )
         except TimeoutError as error:
             raise DatabaseUnavailableError({"waited_for": "connect"}) from error
-        return cls(raw)
 
     @property
     def usable(self) -> bool:
@@ -148,7 +154,7 @@ class Connection:
         if seconds <= 0:
             raise DatabaseUnavailableError({"waited_for": "deadline"})
         try:
-            with driver_errors():
+            with recovery.watched(DEPENDENCY), driver_errors():
                 return await self._bounded(self._run(sql, params), seconds=seconds)
         except DatabaseUnavailableError as error:
             if is_demoted(error):

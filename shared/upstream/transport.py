@@ -9,14 +9,14 @@ import functools
 import ssl
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx2
 
 from shared.errors.base import ServiceError
-from shared.observability import metrics
+from shared.observability import metrics, recovery
 from shared.observability.metrics import MetricName
 from shared.observability.request_context import correlation_id
 from shared.observability.spans import SpanName
@@ -35,6 +35,11 @@ KEPT_IDLE_SECONDS_MAX = 30.0
 LAST_LOOK_SECONDS = 0.05
 """At the deadline the socket is read once more: after a freeze the answer may be there already."""
 CANCEL_SECONDS_MAX = 1.0
+
+_DEPENDENCIES = {
+    SpanName.UPSTREAM_RPC: "drupal_rpc",
+    SpanName.UPSTREAM_OAUTH: "drupal_oauth",
+}
 
 # A cookie kept from one person's answer would travel with the next person's request.
 _KEPT = frozenset({"content-length", "content-type", "retry-after", "www-authenticate"})
@@ -192,13 +197,18 @@ async def _end(task: asyncio.Task[Any]) -> None:
         task.exception()  # looked at, or the loop would log the request it holds
 
 
+def _fault_watched(name: SpanName) -> AbstractContextManager[None]:
+    dependency = _DEPENDENCIES.get(name)
+    return nullcontext() if dependency is None else recovery.watched(dependency)
+
+
 @contextmanager
 def observed(name: SpanName, operation: str) -> Iterator[None]:
     """Span, count and duration of one exchange; ``operation`` is a word of ours, not a value."""
     started = time.perf_counter()
     outcome = "ok"
     try:
-        with span(name, operation=operation):
+        with span(name, operation=operation), _fault_watched(name):
             yield
     except ServiceError as error:
         outcome = error.code.value

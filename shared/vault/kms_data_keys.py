@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.errors.base import UnavailableError
 from shared.errors.catalogue import ErrorCode
-from shared.observability import metrics
+from shared.observability import metrics, recovery
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS_MAX: Final = 3
 CONNECTIONS_MAX: Final = 4
+DEPENDENCY: Final = "kms"
 SEEN_SECONDS_MAX: Final = 60.0
 """For so long the end of a request says how KMS is."""
 
@@ -241,7 +242,8 @@ class KmsDataKeys:
         started = time.monotonic()
         failure: KeyServiceUnavailableError | None = None
         try:
-            return await self._counted_call(operation, request)
+            with recovery.watched(DEPENDENCY):
+                return await self._counted_call(operation, request)
         except KeyServiceUnavailableError as error:
             failure = type(error)(error.facts)
             raise

@@ -11,12 +11,14 @@ from typing import Final, Protocol
 from shared.domain.data_keys import WrappedDataKey
 from shared.domain.grants import SealedPair
 from shared.errors.base import UnavailableError
-from shared.observability import metrics
+from shared.observability import metrics, recovery
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
+from shared.observability.request_context import Ending
 from shared.vault import envelope
 from shared.vault.envelope import SealBinding, SealedTokenRefusedError
 from shared.vault.kms_data_keys import (
+    DEPENDENCY,
     GeneratedDataKey,
     KeyServiceUnavailableError,
     KeyUnusableError,
@@ -232,6 +234,7 @@ class TokenVault:
         if plain_key is None:
             raise error
         metrics.count(MetricName.STALE_KEYS_SERVED)
+        recovery.recovered(DEPENDENCY, Ending.FALLBACK)
         log.warning("cached data key serves during an outage", key_generation=generation)
         return plain_key
 

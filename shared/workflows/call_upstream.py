@@ -14,7 +14,8 @@ from shared.domain.circuits import Dependency
 from shared.domain.grants import AuthenticatedCall, Grant, GrantStatus
 from shared.domain.refresh_times import REFRESH_DEADLINE_SECONDS
 from shared.errors.base import ServiceError, UnavailableError
-from shared.observability import request_context
+from shared.observability import recovery, request_context
+from shared.observability.request_context import Ending
 from shared.state import grants
 from shared.state.database import Database
 from shared.upstream.failures import (
@@ -39,6 +40,7 @@ REFRESH_MARGIN_SECONDS = 5.0
 REFRESH_SECONDS_MIN = 2.0
 """A refresh with less time than this is not begun: its answer might reach nobody."""
 FOLLOW_SECONDS_MAX = 3.0
+SITE_TOKEN = "site_token"  # noqa: S105 - names what failed
 FOLLOW_PAUSE_SECONDS_MIN = 0.05
 FOLLOW_PAUSE_SECONDS_MAX = 0.4
 
@@ -103,11 +105,14 @@ class UpstreamCaller:
                 raise await self._suspensions.suspend(first.grant) from error
             if first.failure is not None:
                 raise first.failure from error
+            recovery.met(SITE_TOKEN, error)
         second = await self._newer(first.grant)
         try:
-            return await request(await self._access_token(second.grant))
+            result = await request(await self._access_token(second.grant))
         except UpstreamTokenRejectedError as error:
             raise await self._suspensions.suspend(second.grant) from error
+        recovery.recovered(SITE_TOKEN, Ending.REFRESH)
+        return result
 
     async def _access_token(self, grant: Grant) -> str:
         return (await open_pair(self._vault, grant)).access_token

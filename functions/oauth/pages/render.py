@@ -6,6 +6,7 @@ its registered redirect URI, by that host's name.
 
 import base64
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from shared.domain.scopes import SCOPE_TEXTS, Scope
 from shared.domain.sign_ins import AuthorizationRequest
 from shared.domain.tokens import PlainToken
 from shared.errors.base import ServiceError
+from shared.observability.debug_answers import debug_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.css").read_text("utf-8")
@@ -139,6 +141,7 @@ class Pages:
             onward=onward,
             correlation_id=correlation_id,
             account_url=self._account_url if at_account else None,
+            debug=json.dumps(debug, indent=2) if (debug := debug_of(error)) else None,
         )
 
     def _page(

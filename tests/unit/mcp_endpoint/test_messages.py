@@ -55,6 +55,8 @@ async def test_a_body_that_is_no_message_gets_a_clear_error(
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (status, code)
     assert error["data"]["what_to_do"].startswith(("Send", "Batches"))
+    named = {-32700: "malformed_message", -32600: "invalid_request"}[code]
+    assert error["data"]["code"] == ("body_too_large" if status == 413 else named)
     assert endpoint.bearers.lookups == 0
 
 

@@ -117,7 +117,7 @@ from shared.observability.tracing import span
 
 settings = types.SimpleNamespace(
     stage="local", log_level="INFO", release="r", sentry_dsn=None,
-    sentry_traces_sample_rate=0.0, trace_enabled=True,
+    sentry_traces_sample_rate=0.0, trace_enabled=True, debug_answers=False,
 )
 
 async def work(number):
