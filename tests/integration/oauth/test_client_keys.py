@@ -135,6 +135,7 @@ async def test_a_host_that_is_away_refuses_nobody(driver: Driver, clock: Databas
         for _ in range(3):
             away = await driver.redeem(code, **proof(driver.client_id))
             assert heard(away) == LATER
+            assert away.json()["code"] == "client_keys_unavailable"
             assert away.headers["retry-after"] == str(KEYS_RETRY_SECONDS)
         assert len(keys.requests) == 1
         keys.answers[:] = [key_set(RSA)]
