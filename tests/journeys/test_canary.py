@@ -16,6 +16,7 @@ from scripts.canary_session import signed_in
 from scripts.local_stack.client import REDIRECT_URI
 from scripts.local_stack.queues import sdk_client
 from scripts.local_stack.schedules import Schedule
+from scripts.smoke_deployment import NEEDING_ACCOUNT, smoke
 from shared.checks.canary_session import CanarySession
 from shared.checks.catalogue import CHECKS
 from shared.domain.tokens import TokenKind, mint
@@ -120,6 +121,19 @@ async def names_a_token_that_should_be_dead_and_is_not(canary: Canary) -> None:
     canary.put(session)
 
 
+async def smoke_test_finds_nothing_wrong(canary: Canary) -> None:
+    mcp_url = canary.world.stack.addresses.mcp_url
+
+    lines = {line.name: line for line in await smoke(mcp_url, canary.kept())}
+    as_a_stranger = {line.name: line.verdict for line in await smoke(mcp_url)}
+
+    assert {name: line.verdict for name, line in lines.items()} == dict.fromkeys(lines, "ok")
+    assert lines["challenge_header"].about.startswith("renamed")
+    not_run = {name for name, verdict in as_a_stranger.items() if verdict == "NOT RUN"}
+    assert not_run == {check.value for check in NEEDING_ACCOUNT} | {"empty_answers_end"}
+    assert {*as_a_stranger.values()} == {"ok", "NOT RUN"}
+
+
 async def names_a_session_that_is_over(canary: Canary) -> None:
     session = canary.kept()
     canary.put(
@@ -181,4 +195,5 @@ async def test_both_checkers_pass_while_all_is_well_and_tell_what_is_not(
         await lets_a_version_have_traffic_that_answers(canary, api)
         await stops_no_release_for_the_site(canary, api)
         await keeps_traffic_from_a_version_that_is_not_well(canary, api)
+        await smoke_test_finds_nothing_wrong(canary)
         await names_a_session_that_is_over(canary)

@@ -70,6 +70,8 @@ async def running_lambda_api() -> AsyncIterator[LambdaApi]:
         api.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,))
         thread.start()
-        yield api
-        await asyncio.to_thread(server.shutdown)
-        thread.join()
+        try:
+            yield api
+        finally:
+            await asyncio.to_thread(server.shutdown)
+            thread.join()
