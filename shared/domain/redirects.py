@@ -77,7 +77,9 @@ def _is_plain(parts: SplitResult) -> bool:
 
 
 def _scheme_allows(uri: str, parts: SplitResult) -> bool:
-    scheme = uri.split(":", 1)[0]
+    scheme, colon, _ = uri.partition(":")
+    if not colon:
+        return False  # an address relative to ours
     if scheme == "https":
         found = _HTTPS_AUTHORITY.fullmatch(parts.netloc)
         return found is not None and is_public_name(found["host"])

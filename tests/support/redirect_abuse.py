@@ -214,6 +214,9 @@ _TRICKS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "no addresses at all": (
         "{canary}",
+        "{canary}.example",
+        "com.example.{canary}",
+        "com.example.app?{canary}",
         "/{canary}",
         "//evil.example/{canary}",
         "?{canary}",

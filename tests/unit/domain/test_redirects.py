@@ -1,8 +1,11 @@
 """Which redirect URIs may be registered, and which match."""
 
+from urllib.parse import urlsplit
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic_core import Url
 
 from shared.domain import redirects
 from tests.support.redirect_abuse import ABUSED_REDIRECTS
@@ -92,6 +95,31 @@ def test_whatever_may_be_registered_leads_to_https_loopback_or_an_application(ur
             or redirects.is_loopback(uri)
             or redirects.is_private_scheme(uri)
         )
+
+
+HOSTILE = st.text(alphabet="/\\\\@:.?#%25eE2fF[]0x1a \t\n\u3002\uff0e\u00df-_;,&=", max_size=4)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(ACCEPTABLE), st.integers(0, 60), st.integers(0, 3), HOSTILE)
+def test_what_may_be_registered_leads_where_browsers_say_it_leads(
+    uri: str, place: int, removed: int, inserted: str
+) -> None:
+    """Another parser, by the rules of browsers (WHATWG URL), sees no other host than we do."""
+    changed = uri[:place] + inserted + uri[place + removed :]
+    if not redirects.may_register(changed):
+        return
+    ours, browsers = urlsplit(changed), Url(changed)
+    assert browsers.scheme == ours.scheme
+    assert browsers.username is None
+    assert browsers.password is None
+    assert browsers.fragment is None
+    if ours.scheme in {"https", "http"}:
+        assert (browsers.host or "").strip("[]") == ours.hostname
+        assert browsers.port == (ours.port or {"https": 443, "http": 80}[ours.scheme])
+        assert browsers.path == (ours.path or "/")
+    else:
+        assert (browsers.host or "") == ours.netloc
 
 
 @given(st.sampled_from(ACCEPTABLE), st.text(min_size=1, max_size=3))

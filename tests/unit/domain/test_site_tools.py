@@ -41,7 +41,8 @@ def test_a_name_keeps_its_meaning_whatever_is_listed_later(
 ) -> None:
     before = _chosen(first)
     after = _chosen([*second, *first], remembered_names(before, {}))
-    back = _chosen(first, remembered_names(_chosen(second, remembered_names(before, {})), before))
+    stored = remembered_names(before, {})
+    back = _chosen(first, remembered_names(_chosen(second, stored), stored))
 
     assert {name: after[name] for name in before} == before
     assert back == before
