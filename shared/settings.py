@@ -322,6 +322,10 @@ class McpEndpointFunctionSettings(
     site_name: str = Field(
         default="Drupalize.me", min_length=1, description="Name of the site, as models read it."
     )
+    membership_url: UrlText | None = Field(
+        default=None,
+        description="Page of the site where people get a membership; told where one is needed.",
+    )
     request_body_bytes_max: int = Field(
         default=1_000_000, gt=0, description="Largest request body accepted."
     )

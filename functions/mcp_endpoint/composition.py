@@ -23,6 +23,7 @@ from functions.mcp_endpoint.prompts import build_prompts
 from functions.mcp_endpoint.resources import Resources
 from functions.mcp_endpoint.site_catalogue import SiteCatalogue
 from functions.mcp_endpoint.tool_calls import ToolCalls
+from functions.mcp_endpoint.tool_errors import PersonPages
 from functions.mcp_endpoint.toolbox import NoSiteTools, Toolbox
 from functions.mcp_endpoint.tools.catalogue import ToolCatalogue, build_catalogue
 from functions.mcp_endpoint.tools.content_tools import ContentTools
@@ -134,10 +135,11 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         site_name=settings.site_name,
         abilities=AbilitiesTable(opened.database),
     )
+    pages = PersonPages(account=links.url, membership=settings.membership_url)
     offer = Offer(
         toolbox=toolbox,
-        calls=ToolCalls(toolbox, links=links, remaining_seconds=remaining_seconds),
-        resources=Resources(content, remaining_seconds=remaining_seconds),
+        calls=ToolCalls(toolbox, links=links, pages=pages, remaining_seconds=remaining_seconds),
+        resources=Resources(content, pages=pages, remaining_seconds=remaining_seconds),
         prompts=build_prompts(),
     )
     parts = _exchange_parts(settings, offer, CallsTable(opened.database, circuits), links)

@@ -21,6 +21,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from functions.mcp_endpoint import tool_errors
 from functions.mcp_endpoint.call_state import CallState
 from functions.mcp_endpoint.tool_calls import TUTORIAL_TYPE, Context, state_in
+from functions.mcp_endpoint.tool_errors import PersonPages
 from functions.mcp_endpoint.tools import presentation
 from functions.mcp_endpoint.tools.content_tools import CONTENT_ID_CHARACTERS_MAX, ContentTools
 from functions.mcp_endpoint.tools.definitions import ToolResult
@@ -29,6 +30,7 @@ from functions.mcp_endpoint.waiting import awaited
 from shared.domain.scopes import Scope
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
+from shared.errors.translation import JsonObject
 from shared.observability.spans import SpanName
 from shared.observability.tracing import span
 
@@ -55,8 +57,15 @@ class ResourceNotFoundError(ServiceError):
 class Resources:
     """The resources of this server."""
 
-    def __init__(self, content: ContentTools, *, remaining_seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        content: ContentTools,
+        *,
+        pages: PersonPages,
+        remaining_seconds: Callable[[], float],
+    ) -> None:
         self._content = content
+        self._pages = pages
         self._remaining_seconds = remaining_seconds
 
     def templates_for(self, scopes: Iterable[str]) -> list[ResourceTemplate]:
@@ -92,7 +101,9 @@ class Resources:
             started=started,
         )
         if result is None:
-            raise _refusal(failure or ServiceError(), params.uri, state, context.protocol_version)
+            known = failure or ServiceError()
+            told = tool_errors.guidance_of(known, page=self._pages.of(known))
+            raise _refusal(known, state, context.protocol_version, data={**told, "uri": params.uri})
         text = TextResourceContents(uri=params.uri, mime_type=TUTORIAL_TYPE, text=result.text)
         return ReadResourceResult(contents=[text])
 
@@ -116,7 +127,9 @@ def _content_id(uri: object) -> str | None:
     return content_id if sound else None
 
 
-def _refusal(failure: ServiceError, uri: str, state: CallState, protocol_version: str) -> MCPError:
+def _refusal(
+    failure: ServiceError, state: CallState, protocol_version: str, *, data: JsonObject
+) -> MCPError:
     if tool_errors.is_identity_error(failure):
         # If nothing has been sent yet, a 401 with the challenge goes out in place of this error.
         state.withdrawn = failure
@@ -124,5 +137,4 @@ def _refusal(failure: ServiceError, uri: str, state: CallState, protocol_version
     if failure.code is ErrorCode.CONTENT_NOT_FOUND:
         modern = protocol_version in MODERN_PROTOCOL_VERSIONS
         code = INVALID_PARAMS if modern else NOT_FOUND_BEFORE_2026
-    data = {**tool_errors.guidance_of(failure), "uri": uri}
     return MCPError(code, failure.entry.message, data)

@@ -22,6 +22,7 @@ from functions.mcp_endpoint import call_state, tool_errors
 from functions.mcp_endpoint.account_link import AccountLinks
 from functions.mcp_endpoint.call_state import CallState
 from functions.mcp_endpoint.progress import ProgressChannel
+from functions.mcp_endpoint.tool_errors import PersonPages
 from functions.mcp_endpoint.toolbox import Toolbox
 from functions.mcp_endpoint.tools.definitions import CallableTool, ToolResult
 from functions.mcp_endpoint.usage import note_usage
@@ -60,10 +61,12 @@ class ToolCalls:
         toolbox: Toolbox,
         *,
         links: AccountLinks,
+        pages: PersonPages,
         remaining_seconds: Callable[[], float],
     ) -> None:
         self._toolbox = toolbox
         self._links = links
+        self._pages = pages
         self._remaining_seconds = remaining_seconds
 
     async def handle(
@@ -146,8 +149,7 @@ class ToolCalls:
         if tool_errors.is_identity_error(failure):
             # If nothing has been sent yet, a 401 with the challenge goes out in place of this.
             state.withdrawn = failure
-        refused = failure.code is ErrorCode.ACCOUNT_UNAVAILABLE
-        return tool_errors.as_tool_result(failure, page=self._links.url if refused else None)
+        return tool_errors.as_tool_result(failure, page=self._pages.of(failure))
 
 
 def _unknown_tool() -> MCPError:

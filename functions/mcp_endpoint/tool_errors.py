@@ -3,6 +3,8 @@
 Never lets an error's own text through: catalogue text, the next step, a correlation id.
 """
 
+from dataclasses import dataclass
+
 from mcp_types import CallToolResult, TextContent
 
 from functions.mcp_endpoint.tools.definitions import ArgumentsInvalidError
@@ -27,6 +29,26 @@ _NEXT_STEPS: dict[Guidance, str] = {
     ),
 }
 
+_PAGE_TEXTS: dict[Guidance, str] = {
+    Guidance.SUBSCRIBE: "The person finds memberships there: {page}",
+    Guidance.CONTACT_SUPPORT: "The person can sign in there and see why: {page}",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonPages:
+    """Where the person themselves can do something about an error."""
+
+    account: str
+    membership: str | None = None
+    """None: the site has no such page, or nobody has named it."""
+
+    def of(self, error: ServiceError) -> str | None:
+        """The page for ``error``, if there is one."""
+        if error.entry.guidance is Guidance.SUBSCRIBE:
+            return self.membership
+        return self.account if error.code is ErrorCode.ACCOUNT_UNAVAILABLE else None
+
 
 def is_identity_error(error: ServiceError) -> bool:
     """Whether ``error`` means that nobody is signed in any more: the HTTP answer says so, 401.
@@ -36,10 +58,15 @@ def is_identity_error(error: ServiceError) -> bool:
     return error.entry.http_status == 401
 
 
-def guidance_of(error: ServiceError) -> JsonObject:
-    """The error as data, with what to do in words: some clients show a model nothing else."""
+def guidance_of(error: ServiceError, *, page: str | None = None) -> JsonObject:
+    """The error as data, with what to do in words: some clients show a model nothing else.
+
+    ``page`` is where the person themselves can do something about it.
+    """
     body = as_guidance(error, correlation_id=correlation_id())
-    return {**body, "what_to_do": _NEXT_STEPS[error.entry.guidance], **debug_of(error)}
+    where = {} if page is None else {"page": page}
+    step = _NEXT_STEPS[error.entry.guidance]
+    return {**body, "what_to_do": step, **where, **debug_of(error)}
 
 
 def noted(error: Exception, *, told: bool = True) -> ServiceError:
@@ -65,14 +92,9 @@ def noted(error: Exception, *, told: bool = True) -> ServiceError:
 
 
 def as_tool_result(error: ServiceError, *, page: str | None = None) -> CallToolResult:
-    """The error as a tool's result: text for the model, the same as structured content.
-
-    ``page`` is where the person themselves can do something about it.
-    """
+    """The error as a tool's result: text for the model, the same as structured content."""
     details = error.details if isinstance(error, ArgumentsInvalidError) else {}
-    body: JsonObject = {**guidance_of(error), **details}
-    if page is not None:
-        body["page"] = page
+    body: JsonObject = {**guidance_of(error, page=page), **details}
     return CallToolResult(
         content=[TextContent(text=_text(error, page))],
         structured_content={"error": body},
@@ -86,7 +108,7 @@ def _text(error: ServiceError, page: str | None) -> str:
         lines += [f"- {field}: {rule}" for field, rule in error.problems]
     lines.append(f"What to do: {_NEXT_STEPS[error.entry.guidance]}")
     if page is not None:
-        lines.append(f"The person can sign in there and see why: {page}")
+        lines.append(_PAGE_TEXTS[error.entry.guidance].format(page=page))
     if error.retry_after_seconds is not None:
         lines.append(f"Try again in {error.retry_after_seconds} seconds.")
     lines.append(f"Error {error.code.value}, correlation id {correlation_id()}.")

@@ -17,6 +17,7 @@ from tests.journeys.world import World, running_world, text_of
 
 FOR_MEMBERS = "131"
 FOR_ALL = "124"
+MEMBERSHIP_URL = "https://site.example/pricing"
 MEMBERS_TOOL = "admin_only"
 """A tool of the site that it gives to members only, in these stories."""
 
@@ -60,7 +61,8 @@ async def reader(world: World, account: Account) -> AsyncIterator[Reader]:
 @pytest.fixture(params=[6, 5], ids=["simple_oauth-6", "simple_oauth-5"])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """The stack before a site of either dialect, which gives one of its tools to members only."""
-    async with running_world(tmp_path, dialect=request.param) as world:
+    variables = {"MEMBERSHIP_URL": MEMBERSHIP_URL}
+    async with running_world(tmp_path, dialect=request.param, variables=variables) as world:
         world.site.control.set(permissions_added={MEMBER_ROLE: [ADMINISTER]})
         yield world
 
@@ -77,7 +79,9 @@ def assert_told_to_subscribe(result: CallToolResult) -> None:
     assert (error["code"], error["guidance"]) == ("subscription_required", "subscribe")
     assert not error["retryable"]
     assert "membership" in error["what_to_do"]
-    assert error["what_to_do"] in text_of(result)
+    assert error["page"] == MEMBERSHIP_URL
+    for told in (error["what_to_do"], error["page"]):
+        assert told in text_of(result)
 
 
 async def test_free_member_upgraded_and_lapsed_people_get_what_the_site_gives_them(
@@ -101,6 +105,7 @@ async def _a_free_person_reads_what_is_free(felix: Reader) -> None:
     with pytest.raises(MCPError) as refused:
         await felix.client.read_resource(f"{TUTORIAL_URI_START}{FOR_MEMBERS}")
     assert refused.value.error.data["guidance"] == "subscribe"
+    assert refused.value.error.data["page"] == MEMBERSHIP_URL
     assert MEMBERS_TOOL not in await felix.tools()
     # The scope of members was asked for, and stands in the token of somebody who is none.
     assert all(MEMBER_ROLE in scopes for scopes in felix.scopes_at_the_site())

@@ -70,6 +70,7 @@ PARAMETER_VALUES = {
     "DrupalBaseUrl": "https://site.example",
     "DrupalClientId": "client",
     "SiteName": "Example",
+    "MembershipUrl": "https://site.example/pricing",
     "DrupalSecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:drupal",
     "OriginSecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:origin",
     "CanarySecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:canary",

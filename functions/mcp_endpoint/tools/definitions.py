@@ -164,6 +164,7 @@ _ERROR_SCHEMA: dict[str, Any] = {
         "message": {"type": "string"},
         "guidance": {"type": "string"},
         "what_to_do": {"type": "string"},
+        "page": {"type": "string"},
         "retryable": {"type": "boolean"},
         "correlation_id": {"type": "string"},
         "retry_after_seconds": {"type": "integer"},

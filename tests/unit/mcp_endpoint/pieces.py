@@ -27,6 +27,7 @@ from functions.mcp_endpoint.prompts import build_prompts
 from functions.mcp_endpoint.resources import Resources
 from functions.mcp_endpoint.site_catalogue import SiteCatalogue
 from functions.mcp_endpoint.tool_calls import ToolCalls
+from functions.mcp_endpoint.tool_errors import PersonPages
 from functions.mcp_endpoint.toolbox import Toolbox
 from functions.mcp_endpoint.tools.catalogue import ToolCatalogue, build_catalogue
 from functions.mcp_endpoint.tools.content_tools import ContentTools
@@ -55,6 +56,7 @@ from shared.upstream.drupal_tools import ListedTool
 T = TypeVar("T")
 
 ISSUER = "https://oauth.example.org"
+MEMBERSHIP_URL = "https://site.example.org/pricing"
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MODES = ("auto", "legacy", "2026-07-28")
 
@@ -405,10 +407,11 @@ def build(
     toolbox = Toolbox(catalogue, site_catalogue, runner)
     abilities = Abilities()
     links = AccountLinks(issuer=ISSUER, site_name="Example", abilities=abilities)
+    pages = PersonPages(account=links.url, membership=MEMBERSHIP_URL)
     offer = Offer(
         toolbox=toolbox,
-        calls=ToolCalls(toolbox, links=links, remaining_seconds=remaining),
-        resources=Resources(content, remaining_seconds=remaining),
+        calls=ToolCalls(toolbox, links=links, pages=pages, remaining_seconds=remaining),
+        resources=Resources(content, pages=pages, remaining_seconds=remaining),
         prompts=build_prompts(),
     )
 

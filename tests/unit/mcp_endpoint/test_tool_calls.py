@@ -8,11 +8,12 @@ from functools import partial
 import pytest
 
 from functions.mcp_endpoint.admission import WORK_SECONDS_MIN
+from functions.mcp_endpoint.tool_errors import PersonPages, as_tool_result
 from functions.mcp_endpoint.waiting import ANSWER_MARGIN_SECONDS
 from shared.domain.identifiers import UpstreamSubject
 from shared.errors.base import ServiceError, UnavailableError
 from shared.errors.catalogue import CATALOGUE, ErrorCode
-from tests.unit.mcp_endpoint.pieces import a_call, an_endpoint, tool_call
+from tests.unit.mcp_endpoint.pieces import MEMBERSHIP_URL, a_call, an_endpoint, tool_call
 
 READ = tool_call("get_tutorial", {"id": "7"})
 
@@ -163,3 +164,18 @@ async def test_calls_at_the_same_time_keep_their_own_person() -> None:
 
     accounts = [answer.json()["result"]["structuredContent"]["account_id"] for answer in answers]
     assert accounts == [str(number) for number in range(8)]
+
+
+@pytest.mark.parametrize("code", list(ErrorCode))
+def test_a_page_is_named_where_the_person_can_do_something_there(code: ErrorCode) -> None:
+    pages = PersonPages(account="https://oauth.example.org/account", membership=MEMBERSHIP_URL)
+    error = _error(code)
+    page = pages.of(error)
+    result = as_tool_result(error, page=page)
+
+    assert (page is None) == (
+        code not in {ErrorCode.SUBSCRIPTION_REQUIRED, ErrorCode.ACCOUNT_UNAVAILABLE}
+    )
+    assert result.structured_content is not None
+    assert result.structured_content["error"].get("page") == page
+    assert PersonPages(account="a").of(_error(ErrorCode.SUBSCRIPTION_REQUIRED)) is None
