@@ -28,7 +28,7 @@ from shared.vault.token_vault import TokenVault
 from shared.workflows.refresh_grant import GrantRefresher, RefreshOutcome
 from shared.workflows.refused_calls import refuse_while_open
 from shared.workflows.sealed_pairs import open_pair
-from shared.workflows.suspension import GrantEndedError, Suspensions
+from shared.workflows.suspension import ADMITTED_ERRORS, GrantEndedError, Suspensions
 
 T = TypeVar("T")
 Request = Callable[[str], Awaitable[T]]
@@ -85,9 +85,12 @@ class UpstreamCaller:
         """
         self._refuse_early()
         await self._suspensions.admit(call.grant, call.now)
-        result = await self._tried(call, request)
-        if call.grant.status is GrantStatus.SUSPENDED:
+        try:
+            result = await self._tried(call, request)
+        except ADMITTED_ERRORS:
             await self._suspensions.lift(call.grant)
+            raise
+        await self._suspensions.lift(call.grant)
         return result
 
     def _refuse_early(self) -> None:

@@ -13,10 +13,24 @@ from shared.observability.logging import log
 from shared.state import audit_events, grants, suspended_grants
 from shared.state.audit_events import AuditAction
 from shared.state.database import Database, DatabaseUnavailableError, Transaction
-from shared.upstream.failures import UpstreamUnavailableError
+from shared.upstream.failures import (
+    AccessForbiddenError,
+    ArgumentsRejectedError,
+    ContentNotFoundError,
+    InsufficientUpstreamScopeError,
+    UpstreamUnavailableError,
+)
 
 TRY_SECONDS_MAX = 30
 """A try that has come to no end by then, with Drupal away for instance, is anybody's again."""
+
+ADMITTED_ERRORS = (
+    AccessForbiddenError,
+    ArgumentsRejectedError,
+    ContentNotFoundError,
+    InsufficientUpstreamScopeError,
+)
+"""What Drupal says to a person whose token it has accepted."""
 
 
 class AccountUnavailableError(ServiceError):
@@ -58,7 +72,9 @@ class Suspensions:
             raise AccountUnavailableError({"suspended": True}, retry_after_seconds=TRY_SECONDS_MAX)
 
     async def lift(self, grant: Grant) -> None:
-        """Take the grant back: Drupal has answered its person."""
+        """Take the grant back if it was suspended: Drupal has answered its person."""
+        if grant.status is not GrantStatus.SUSPENDED:
+            return
         try:
             async with self._database.transaction() as tx:
                 if await suspended_grants.lift(tx, grant.grant_id):

@@ -86,19 +86,13 @@ async def _post(
     return await http.post(world.stack.addresses.mcp_url, json=message, headers=headers)
 
 
-async def test_a_forgotten_person_hears_one_challenge_and_signs_in_within_the_call(
-    tmp_path: Path,
-) -> None:
-    async with running_world(tmp_path, front="edge") as world:
-        for mode in ("legacy", "2026-07-28"):
-            await call_after_being_forgotten(world, mode)
-        for answer in await raw_answers(world, ClientMemory()):
-            assert answer.status_code == 401
-            assert answer.headers["content-type"] == "application/json"
-            (challenge,) = answer.headers.get_list("www-authenticate")
-            assert challenge.startswith('Bearer error="invalid_token"')
-            assert challenge.count("resource_metadata=") == 1
-            assert answer.json()["error"]["data"]["code"] == "grant_ended"
+def has_one_challenge(answer: httpx2.Response) -> None:
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/json"
+    (challenge,) = answer.headers.get_list("www-authenticate")
+    assert challenge.startswith('Bearer error="invalid_token"')
+    assert challenge.count("resource_metadata=") == 1
+    assert answer.json()["error"]["data"]["code"] == "grant_ended"
 
 
 @dataclass
@@ -126,27 +120,37 @@ class LinkOpener:
             self.opened.append(await person.sign_in(link, page))
 
 
-async def test_a_refused_person_finds_the_way_back_by_the_link_in_the_call(tmp_path: Path) -> None:
+async def call_while_refused(world: World, mode: str) -> None:
+    """The SDK's client shows the link; who signs in there gets an answer."""
     call = ("search_tutorials", {"query": "views"})
-    async with running_world(tmp_path) as world:
-        for mode in ("legacy", "2026-07-28"):
-            memory, opener = ClientMemory(), LinkOpener(world)
-            async with (
-                world.person() as person,
-                connected_client(
-                    world.stack.addresses.mcp_url, person, memory, mode=mode, opens=opener
-                ) as client,
-            ):
-                assert not (await client.call_tool(*call)).is_error
-                world.site.control.block_user(MEMBER.name)
-                if mode == "legacy":
-                    with pytest.raises(MCPError) as caught:
-                        await client.call_tool(*call)
-                    asked = UrlElicitationRequiredError.from_error(caught.value.error)
-                    await opener.follow(asked.elicitations[0].url)
-                found = await client.call_tool(*call)
+    memory, opener = ClientMemory(), LinkOpener(world)
+    async with (
+        world.person() as person,
+        connected_client(
+            world.stack.addresses.mcp_url, person, memory, mode=mode, opens=opener
+        ) as client,
+    ):
+        assert not (await client.call_tool(*call)).is_error
+        world.site.control.block_user(MEMBER.name)
+        if mode == "legacy":
+            with pytest.raises(MCPError) as caught:
+                await client.call_tool(*call)
+            asked = UrlElicitationRequiredError.from_error(caught.value.error)
+            await opener.follow(asked.elicitations[0].url)
+        found = await client.call_tool(*call)
 
-            assert not found.is_error, text_of(found)
-            assert memory.sign_ins == 1
-            (opened,) = opener.opened
-            assert opened.endswith("/account?done=account_checked")
+    assert not found.is_error, text_of(found)
+    assert memory.sign_ins == 1
+    (opened,) = opener.opened
+    assert opened.endswith("/account?done=account_checked")
+
+
+async def test_a_forgotten_person_signs_in_within_the_call_and_a_refused_one_by_its_link(
+    tmp_path: Path,
+) -> None:
+    async with running_world(tmp_path, front="edge") as world:
+        for mode in ("legacy", "2026-07-28"):
+            await call_after_being_forgotten(world, mode)
+            await call_while_refused(world, mode)
+        for answer in await raw_answers(world, ClientMemory()):
+            has_one_challenge(answer)

@@ -9,6 +9,7 @@ from shared.domain.grants import SUSPENDED_RETRY_SECONDS
 from shared.domain.sessions import EndCause
 from shared.observability import request_context
 from shared.upstream.failures import (
+    ContentNotFoundError,
     SearchUnavailableError,
     UpstreamMisconfiguredError,
     UpstreamTimeoutError,
@@ -160,6 +161,26 @@ async def test_a_try_that_meets_an_outage_is_followed_by_another_soon(
         "grant:suspended",
         "grant:resumed",
     ]
+
+
+async def test_a_refusal_of_the_content_shows_that_the_account_works_again(
+    world: UpstreamWorld, clock: DatabaseClock
+) -> None:
+    signed_in = await world.sign_in()
+    world.drupal.control.block_user("maya")
+    with pytest.raises(AccountUnavailableError):
+        await search(world, signed_in)
+    world.drupal.control.block_user("maya", blocked=False)
+    clock.advance(SUSPENDED_RETRY_SECONDS)
+    call = await world.call_of(signed_in)
+
+    async def request(access_token: str) -> Document:
+        return await world.content.read("nowhere", access_token=access_token, timeout_seconds=5)
+
+    with pytest.raises(ContentNotFoundError):
+        await world.own.caller.run(call, request)
+
+    assert (await world.row(signed_in))["status"] == "active"
 
 
 async def test_a_refusal_straight_after_a_refresh_is_not_followed_by_another(

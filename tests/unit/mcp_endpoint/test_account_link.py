@@ -106,6 +106,22 @@ async def test_a_client_that_shows_no_links_gets_the_page_in_the_error(mode: str
     assert PAGE in text.text
 
 
+async def test_the_link_is_offered_after_progress_too() -> None:
+    async with an_endpoint(served=True) as endpoint:
+        endpoint.site.failure = AccountUnavailableError(retry_after_seconds=300)
+        endpoint.site.gate.clear()
+        person = Person(endpoint, helps=True)
+
+        async def told(progress: float, total: float | None, message: str | None) -> None:
+            endpoint.site.gate.set()
+
+        async with endpoint.client(mode="2026-07-28", opens=person) as client:
+            result = await client.call_tool(*READ, progress_callback=told)
+
+    assert not result.is_error
+    assert len(person.shown) == 1
+
+
 async def test_only_a_refused_account_leads_to_the_page() -> None:
     async with an_endpoint(served=True) as endpoint:
         endpoint.site.failure = ServiceError()
