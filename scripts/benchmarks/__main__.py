@@ -13,6 +13,8 @@ from typing import Any, Final, Protocol
 from scripts.artifacts.build import BuildError
 from scripts.artifacts.managed_runtime import NoPythonError
 from scripts.benchmarks import call, cold, reports, sign_ins
+from scripts.benchmarks.breaker import measure as breaker
+from scripts.benchmarks.breaker.report import breaker_report
 from scripts.benchmarks.machine import this_machine
 from scripts.benchmarks.refresh import measure as refresh
 from scripts.benchmarks.refresh.report import refresh_report
@@ -80,6 +82,11 @@ def _measure_vault(*, quick: bool) -> Found:
     return report.as_json(), vault.vault_report(report)
 
 
+def _measure_breaker(*, quick: bool) -> Found:
+    report = breaker.measure(breaker.QUICK if quick else breaker.WHOLE)
+    return report.as_json(), breaker_report(report)
+
+
 class Measure(Protocol):
     """Measures everything, or just enough to show that it works."""
 
@@ -103,6 +110,9 @@ BENCHMARKS: Final = {
     "oauth": Benchmark("sign-ins step by step, and how many at a time", _measure_oauth),
     "refresh": Benchmark(
         "refreshes of upstream pairs: their cost, and who survives a bad day", _measure_refresh
+    ),
+    "breaker": Benchmark(
+        "circuit breakers while a site hangs, fails or dawdles, beside others", _measure_breaker
     ),
     "vault": Benchmark("what KMS is asked, and a change of keys while people call", _measure_vault),
 }

@@ -15,6 +15,8 @@ from typing import Any, Final, TypeAlias
 END_SECONDS_MAX: Final = 10.0
 _context = multiprocessing.get_context("forkserver")
 _PRELOADED: Final = (
+    "scripts.benchmarks.breaker.caller_process",
+    "scripts.benchmarks.breaker.moody_site",
     "scripts.benchmarks.refresh.commands",
     "scripts.benchmarks.refresh.crowd_worker",
     "scripts.benchmarks.refresh.site_process",

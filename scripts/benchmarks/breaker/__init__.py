@@ -1,0 +1,1 @@
+"""Circuit breakers on bad days: what reaches a site that hangs or fails, and who is back when."""
