@@ -91,3 +91,14 @@ def test_bench_vault_ends_complete_and_no_call_fails() -> None:
     assert found["change"]["left_on_old_key"] == found["change"]["calls_failed"] == 0
     assert found["change"]["kms_keys_in_use"] == 1
     assert found["change"]["calls_meanwhile"] > 0
+
+
+@pytest.mark.timeout(SECONDS_MAX)
+def test_bench_breaker_refuses_newcomers_and_asks_the_site_less_than_without() -> None:
+    found = _bench("breaker")["breaker"]
+
+    ways = {one["way"]: one for one in found["ways"]}
+    assert ways["no breaker"]["newcomers_refused"] == 0
+    assert ways["ours"]["newcomers_refused"] == ways["ours"]["newcomers"]
+    assert ways["ours"]["reached_while_failing"] < ways["no breaker"]["reached_while_failing"]
+    assert [one["failing_share"] for one in found["errors"]] == [0.01, 0.05]
