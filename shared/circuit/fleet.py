@@ -24,6 +24,8 @@ REPORT_SECONDS: Final = 1.0
 """Between two reports of one environment."""
 GATHER_SECONDS: Final = 0.02
 """A report waits so long for others that come at the same moment."""
+STALE_SECONDS: Final = 5.0
+"""What is older says nothing about now: a frozen environment wakes up with it."""
 
 
 class Fleet(Protocol):
@@ -60,10 +62,12 @@ class Tally:
         self._attentive_until = float("-inf")
         self._calls = 0
         self._failures = 0
+        self._since = float("-inf")
         self._reported_at = float("-inf")
 
     def count(self, now: float, *, failed: bool) -> None:
         """Note one call: failures and what comes soon after one exactly, other calls sampled."""
+        self._drop_stale(now)
         if failed:
             self._attentive_until = now + ATTENTIVE_SECONDS
             self._failures += 1
@@ -71,9 +75,12 @@ class Tally:
             self._calls += 1
         elif self._chance() < 1 / SAMPLED_CALLS:
             self._calls += SAMPLED_CALLS
+        if self._calls and self._since == float("-inf"):
+            self._since = now
 
     def due_in(self, now: float) -> float | None:
-        """Seconds until the next report may go out; None if there is nothing to report."""
+        """Seconds until the next report is to go out; None if there is nothing to report."""
+        self._drop_stale(now)
         if not self._calls:
             return None
         return max(GATHER_SECONDS, self._reported_at + REPORT_SECONDS - now)
@@ -81,6 +88,14 @@ class Tally:
     def take(self, now: float) -> CallReport:
         """What is to be reported; it is forgotten here."""
         report = CallReport(calls=self._calls, failures=self._failures)
-        self._calls = self._failures = 0
+        self._forget()
         self._reported_at = now
         return report
+
+    def _drop_stale(self, now: float) -> None:
+        if now - self._since > STALE_SECONDS:  # also where nothing is counted
+            self._forget()
+
+    def _forget(self) -> None:
+        self._calls = self._failures = 0
+        self._since = float("-inf")

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from shared.circuit.breaker import Breaker, Clock
-from shared.circuit.fleet import Fleet
+from shared.circuit.fleet import GATHER_SECONDS, Fleet
 from shared.circuit.rules import fleet_terms
 from shared.domain.circuits import Dependency, FleetTerms, FleetView, ProbeOutcome, ProbeTurn
 from shared.domain.identifiers import new_id
@@ -86,8 +86,16 @@ class FleetLink:
             )
 
     async def settle(self, *, timeout_seconds: float) -> None:
-        """Wait for reports that are under way: no task shall outlive its request."""
+        """Send what need not wait for more, and wait for what is under way.
+
+        No task shall outlive its request, and a timer would fire in the next one only.
+        """
         self._adopt_loop()
+        for dependency in tuple(self._timers):
+            breaker = self._breakers[dependency]
+            if (breaker.tally.due_in(self._clock()) or 0.0) <= GATHER_SECONDS:
+                self._timers.pop(dependency).cancel()
+                self._report(breaker)
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=timeout_seconds)
 

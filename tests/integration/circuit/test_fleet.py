@@ -133,6 +133,23 @@ async def test_a_failing_environment_reports_once_a_second_at_most(
     assert guard._link._timers[RPC].when() > asyncio.get_running_loop().time() + 0.3
 
 
+async def test_a_report_goes_out_before_its_request_ends(
+    new_environment: NewEnvironment, hands: Hands, database: Database
+) -> None:
+    guard = new_environment()
+    failures = "SELECT coalesce(sum(failures), 0) FROM app.circuit_calls"
+    await call(guard, UpstreamUnavailableError())
+    await guard.settle()
+    assert await value(database, failures) == 1
+    await call(guard, UpstreamUnavailableError())  # within the second: not yet
+    await guard.settle()
+    assert await value(database, failures) == 1
+    hands.seconds += 1
+    await call(guard)
+    await guard.settle()
+    assert await value(database, failures) == 2
+
+
 async def test_while_all_is_well_nearly_nothing_is_written(
     new_environment: NewEnvironment, database: Database
 ) -> None:

@@ -2,7 +2,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.circuit.clock import FreezeAwareClock
-from shared.circuit.fleet import ATTENTIVE_SECONDS, REPORT_SECONDS, SAMPLED_CALLS, Tally
+from shared.circuit.fleet import (
+    ATTENTIVE_SECONDS,
+    REPORT_SECONDS,
+    SAMPLED_CALLS,
+    STALE_SECONDS,
+    Tally,
+)
 from shared.domain.circuits import CallReport
 
 
@@ -55,3 +61,11 @@ def test_reports_are_a_second_apart() -> None:
     tally.take(0.0)
     tally.count(0.25, failed=True)
     assert tally.due_in(0.25) == 0.75
+
+
+def test_what_a_freeze_has_made_old_is_not_told() -> None:
+    tally = Tally(lambda: 0.5)
+    tally.count(0.0, failed=True)
+    assert tally.due_in(STALE_SECONDS + 1) is None
+    tally.count(STALE_SECONDS + 2, failed=True)
+    assert tally.take(STALE_SECONDS + 2) == CallReport(calls=1, failures=1)
