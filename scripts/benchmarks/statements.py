@@ -19,6 +19,8 @@ _LOGGED: Final = re.compile(r"(?P<role>\w+): LOG:  (?:execute [^:]+|statement): 
 _CONTINUED: Final = "\t"
 """Begins every further line of an entry in the server's log."""
 _OBJECT: Final = re.compile(r"\bapp\.\w+")
+_READ_FROM: Final = re.compile(r"\ASELECT\b.*?\bFROM\s+(app\.\w+)", re.IGNORECASE | re.DOTALL)
+"""What a query reads names it better than what it shows beside that."""
 _SETTLING_CALLS_MAX: Final = 50
 _ON: Final = ("ALTER SYSTEM SET log_statement = 'all'", "ALTER SYSTEM SET log_line_prefix = '%u: '")
 _OFF: Final = ("ALTER SYSTEM RESET log_statement", "ALTER SYSTEM RESET log_line_prefix")
@@ -99,5 +101,8 @@ def statements_of(lines: list[str], role: AppRole) -> list[str]:
 
 
 def _kind(statement: str) -> str:
+    read = _READ_FROM.search(statement)
+    if read is not None:
+        return read[1]
     named = _OBJECT.search(statement)
     return named[0] if named else statement.split(" ", 1)[0].lower()

@@ -57,6 +57,8 @@ def test_bench_call_finds_one_statement_before_and_one_after_a_call() -> None:
     assert ("search_tutorials", "mcp_endpoint") in calls
     assert ("search_tutorials", "bare SDK") in calls
     for counted in found["statements"].values():
+        # A sampled success is told to the other environments: one call in twenty, more or less.
+        assert counted["kinds"].pop("app.report_calls", 0.0) < 0.5
         assert counted["kinds"] == {"app.authenticate_call": 1.0, "app.close_call": 1.0}
 
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from scripts.benchmarks import process_usage
+from scripts.benchmarks import process_usage, statements
 from scripts.benchmarks.import_times import by_package
 from scripts.benchmarks.samples import summary
 from scripts.benchmarks.statements import statements_of
@@ -70,6 +70,14 @@ def test_only_statements_of_the_asked_for_role_are_counted() -> None:
         "SELECT 1 FROM app.close_call($1)",
         "BEGIN",
     ]
+
+
+def test_a_query_is_named_by_what_it_reads() -> None:
+    query = "SELECT call.*, app.circuit_view() AS c FROM app.authenticate_call($1) AS call"
+    assert statements._kind(query) == "app.authenticate_call"
+    assert statements._kind("SELECT app.close_call($1), app.end_call($2)") == "app.close_call"
+    assert statements._kind("INSERT INTO app.a SELECT 1 FROM app.b") == "app.a"
+    assert statements._kind("COMMIT") == "commit"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the kernel's books")
