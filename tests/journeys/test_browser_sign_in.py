@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from playwright.async_api import Route
 
+from functions.oauth.flows.client_metadata import CLIENT_NAME_LENGTH_MAX
 from tests.journeys.browser_parts import (
     Scene,
     accessibility_complaints,
@@ -104,7 +105,12 @@ async def test_a_person_connects_a_client_by_keyboard_alone(scene: Scene) -> Non
     assert (await scene.client.redeem(answer["code"])).status_code == 200
 
 
-@pytest.mark.parametrize("scripts", [False, True], ids=["no-script", "script"])
+@pytest.mark.parametrize(
+    ("dialect", "scripts"),
+    [(6, True), (5, False)],
+    indirect=["dialect"],
+    ids=["simple_oauth-6", "simple_oauth-5-no-script"],
+)
 async def test_cancel_and_a_refusal_at_the_site_reach_the_client(
     scene: Scene, *, scripts: bool
 ) -> None:
@@ -163,6 +169,13 @@ async def _faulty_link(scene: Scene) -> str:
     )
 
 
+async def _doubtful_link(scene: Scene, name: str) -> str:
+    """A request of a client with a name that is known or long, and a long address of its own."""
+    redirect_uri = f"https://{'a-long-name-' * 5}x.of-somebody-elses-host.example/callback"
+    client_id = await scene.client.another(redirect_uri, name=name)
+    return scene.client.authorization_url(client_id=client_id, redirect_uri=redirect_uri)
+
+
 async def _hear(route: Route, heard: list[str]) -> None:
     """The application's website, which is nowhere."""
     heard.append(route.request.url)
@@ -183,6 +196,10 @@ async def test_pages_are_accessible_and_fit_the_screen(scene: Scene) -> None:
         page = await context.new_page()
         await page.goto(scene.client.authorization_url())
         complaints += await accessibility_complaints(page, "consent")
+        for name in ("Claude", "W" * CLIENT_NAME_LENGTH_MAX):
+            await page.goto(await _doubtful_link(scene, name))
+            complaints += await accessibility_complaints(page, f"consent-{name[:6]}")
+        await page.goto(scene.client.authorization_url())
         await page.route(f"{scene.issuer}/authorize", _without_refresh)
         await page.get_by_role("button", name="Allow and continue").click()
         await page.get_by_role("link", name="Continue").wait_for()

@@ -9,14 +9,11 @@ import httpx2
 import pytest
 
 from scripts.fake_drupal.accounts import FREE, MEMBER
-from scripts.fake_drupal.records import ACCESS_TOKEN_SECONDS
 from scripts.local_stack.person import Person
 from scripts.local_stack.schedules import Schedule
 from tests.journeys.account_page import AccountPage
 from tests.journeys.plain_client import Endpoints, PlainClient, call_tool, plain_http, registered
 from tests.journeys.world import World, running_world
-
-SITE_DIALECTS = pytest.mark.parametrize("dialect", [6, 5], ids=["simple_oauth-6", "simple_oauth-5"])
 
 
 @dataclass(frozen=True)
@@ -91,16 +88,15 @@ class Story:
 
 
 @pytest.fixture
-async def story(dialect: int, tmp_path: Path) -> AsyncIterator[Story]:
-    """The stack before a site of either dialect."""
-    async with running_world(tmp_path, dialect=dialect) as world, plain_http() as http:
+async def story(tmp_path: Path) -> AsyncIterator[Story]:
+    """A running stack."""
+    async with running_world(tmp_path) as world, plain_http() as http:
         issuer = world.stack.addresses.issuer_url
         yield Story(world, http, await Endpoints.of_metadata(http, issuer))
 
 
-@SITE_DIALECTS
 async def test_what_is_taken_back_is_dead_at_the_next_request_and_burnt_at_the_site(
-    story: Story, dialect: int
+    story: Story,
 ) -> None:
     async with story.world.person() as maya, story.world.person(FREE) as felix:
         by_access = await story.connect("By access token", maya)
@@ -130,8 +126,5 @@ async def test_what_is_taken_back_is_dead_at_the_next_request_and_burnt_at_the_s
         assert (await story.clean_up())["burnt"] == 2
         assert [one.lives_at_the_site() for one in (kept, kept_too)] == [(False, False)] * 2
         assert felix_kept.lives_at_the_site() == (True, True)
-        # Nor is anything left of what burning itself brought; an old site cannot revoke, and
-        # what it issued last, and nobody has, ends by itself.
-        if dialect == 5:
-            story.world.site.control.advance(ACCESS_TOKEN_SECONDS)
+        # Nor is anything left of what burning itself brought.
         assert story.world.site.control.live_tokens(MEMBER.name)[0] == 0
