@@ -9,6 +9,7 @@ from shared import aws_service, stored_settings
 from shared.circuit.guard import CircuitGuard
 from shared.circuit.watches import key_service_watch, oauth_watch
 from shared.domain.circuits import Dependency
+from shared.domain.connection_lives import ConnectionLife
 from shared.queue.pair_spill import DynamoDbPairSpill
 from shared.queue.refresh_queue import SqsWatchdog
 from shared.settings import SafetyNetSettings, SpillSettings, StateSettings, UpstreamSettings
@@ -106,6 +107,10 @@ def opened_adapters(settings: StateSettings) -> OpenedAdapters:
         connections_max=settings.database_connections_max,
         connect_timeout_seconds=settings.database_connect_timeout_seconds,
         statement_timeout_seconds=settings.database_statement_timeout_seconds,
+        connection_life=ConnectionLife(
+            seconds_max=settings.database_connection_seconds_max,
+            uses_max=settings.database_connection_uses_max,
+        ),
         watch_connect=lambda seconds: circuits.watch(Dependency.POSTGRES, timeout_seconds=seconds),
     )
     circuits = CircuitGuard(fleet=StoredCircuits(database))
@@ -178,4 +183,8 @@ def limits_of(settings: UpstreamSettings) -> TransportLimits:
     return TransportLimits(
         connect_timeout_seconds=settings.drupal_connect_timeout_seconds,
         answer_bytes_max=settings.drupal_answer_bytes_max,
+        connection_life=ConnectionLife(
+            seconds_max=settings.drupal_connection_seconds_max,
+            uses_max=settings.drupal_connection_uses_max,
+        ),
     )

@@ -116,6 +116,17 @@ class ObservabilitySettings(_Group):
         description="Debug mode: error answers tell their causes, redacted; refused in prod.",
     )
 
+    aws_lambda_function_memory_size: int | None = Field(
+        default=None, gt=0, description="Memory of the function in MB; set by Lambda itself."
+    )
+    memory_share_max: float = Field(
+        default=0.85,
+        gt=0,
+        le=1,
+        description="Share of the function's memory above which an environment empties its "
+        "caches, and retires if that does not help.",
+    )
+
     @model_validator(mode="after")
     def _no_debugging_in_production(self) -> Self:
         if self.debug_answers and self.stage is Stage.PROD:
@@ -154,6 +165,14 @@ class DatabaseSettings(_Group):
     )
     database_statement_timeout_seconds: float = Field(
         default=3.0, gt=0, description="Longest wait for one statement's answer."
+    )
+    database_connection_seconds_max: float = Field(
+        default=1_800.0,
+        gt=0,
+        description="Age at which a connection is replaced; each one up to a fifth earlier.",
+    )
+    database_connection_uses_max: int = Field(
+        default=10_000, gt=0, description="Transactions after which it is replaced, likewise."
     )
 
 
@@ -199,6 +218,14 @@ class UpstreamSettings(_Group):
     )
     drupal_oauth_timeout_seconds: float = Field(
         default=8.0, gt=0, description="Longest wait for one answer of the site's OAuth server."
+    )
+    drupal_connection_seconds_max: float = Field(
+        default=1_800.0,
+        gt=0,
+        description="Age at which connections to the site are replaced; up to a fifth earlier.",
+    )
+    drupal_connection_uses_max: int = Field(
+        default=10_000, gt=0, description="Requests after which they are replaced, likewise."
     )
     drupal_answer_bytes_max: int = Field(
         default=5_000_000, gt=0, description="Largest answer read from the site."

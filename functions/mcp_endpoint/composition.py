@@ -51,6 +51,7 @@ from shared.domain.site_tools import SiteToolList
 from shared.domain.tokens import TokenHash
 from shared.errors.base import ServiceError
 from shared.lambda_stream.asgi import StreamingAsgiHandler
+from shared.observability import memory_pressure
 from shared.observability.request_context import remaining_seconds
 from shared.settings import McpEndpointFunctionSettings
 from shared.state import calls, session_abilities, tool_catalogue
@@ -125,6 +126,7 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
     own = build_catalogue(content, scopes_offered=offered)
     tools = DrupalTools(rpc)
     site_catalogue = _site_catalogue(settings, own, tools, caller=caller, database=opened.database)
+    memory_pressure.on_pressure(site_catalogue.forget)
     toolbox = Toolbox(
         own,
         site_catalogue if settings.site_tools_enabled else NoSiteTools(),

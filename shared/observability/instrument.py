@@ -13,6 +13,7 @@ from shared.observability import (
     crash_reports,
     debug_answers,
     logging,
+    memory_pressure,
     metrics,
     recovery,
     request_context,
@@ -53,6 +54,14 @@ class InstrumentSettings(Protocol):
         """Share of invocations reported with their times, 0 to 1."""
 
     @property
+    def aws_lambda_function_memory_size(self) -> int | None:
+        """What the platform gives this process, in MB."""
+
+    @property
+    def memory_share_max(self) -> float:
+        """Share of it that may be held after an answer."""
+
+    @property
     def debug_answers(self) -> bool:
         """Whether answers tell what an error was caused by."""
 
@@ -79,6 +88,9 @@ def instrument(service: str, settings: InstrumentSettings) -> Callable[[Handler]
     metrics.configure(service=service, stage=stage)
     tracing.configure(service=service, enabled=settings.trace_enabled)
     debug_answers.configure(enabled=settings.debug_answers)
+    memory_pressure.configure(
+        memory_mb=settings.aws_lambda_function_memory_size, share_max=settings.memory_share_max
+    )
     report_crashes(settings)
     _Process.function = service
     return observed_handler
@@ -107,6 +119,7 @@ def observed_handler(handler: Handler) -> Handler:
                 return _run(handler, event, context, request)
             finally:
                 recovery.settle(background=_is_background(event))
+                memory_pressure.relieve()
                 metrics.flush()
                 crash_reports.flush()
 

@@ -65,6 +65,7 @@ class MetricName(StrEnum):
     RATE_LIMIT_REFUSALS = "RateLimitRefusals"
     DEPENDENCY_CHECKS = "DependencyChecks"
     FAULTS = "Faults"
+    MEMORY_PRESSURE = "MemoryPressure"
     BEARER_REFUSALS = "BearerRefusals"
     ROWS_PURGED = "RowsPurged"
     KEY_SERVICE_CALLS = "KeyServiceCalls"
@@ -214,6 +215,11 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.RATE_LIMIT_REFUSALS: MetricSpec(
         _COUNT, (Dimension.RULE,), "Requests answered with 429, by the limit that they reached."
+    ),
+    MetricName.MEMORY_PRESSURE: MetricSpec(
+        _COUNT,
+        (Dimension.OUTCOME,),
+        "Environments over their share of memory: relieved by emptied caches, or retired.",
     ),
     MetricName.FAULTS: MetricSpec(
         _COUNT,

@@ -15,6 +15,7 @@ from psycopg import AsyncConnection
 from psycopg.pq import ConnStatus, TransactionStatus
 from psycopg.rows import dict_row
 
+from shared.domain.connection_lives import ConnectionLife
 from shared.errors.base import ServiceError
 from shared.observability import recovery
 from shared.state.driver_errors import (
@@ -41,22 +42,30 @@ class Answer:
     status: str | None
 
 
+def _seconds_since(moment: tuple[float, float]) -> float:
+    """By the clock that has gone on further: a frozen environment's monotonic one may stand."""
+    monotonic, wall = moment
+    return max(time.monotonic() - monotonic, time.time() - wall)
+
+
 class Connection:
     """A connection in autocommit mode; transactions are begun and ended by statements."""
 
-    def __init__(self, raw: AsyncConnection[dict[str, Any]]) -> None:
+    def __init__(self, raw: AsyncConnection[dict[str, Any]], *, life: ConnectionLife) -> None:
         self._raw = raw
-        self._rested_at = (time.monotonic(), time.time())
+        self._life = life
+        self._uses = 0
+        self._opened_at = self._rested_at = (time.monotonic(), time.time())
 
     @classmethod
-    async def open(cls, conninfo: str, *, seconds: float) -> Self:
-        """Connect within ``seconds``.
+    async def open(cls, conninfo: str, *, seconds: float, life: ConnectionLife) -> Self:
+        """Connect within ``seconds``; it is to be used for the length of its ``life``.
 
         Raises:
             DatabaseUnavailableError: no connection in time.
         """
         with recovery.watched(DEPENDENCY):
-            return cls(await cls._opened(conninfo, seconds=seconds))
+            return cls(await cls._opened(conninfo, seconds=seconds), life=life)
 
     @staticmethod
     async def _opened(conninfo: str, *, seconds: float) -> AsyncConnection[dict[str, Any]]:
@@ -86,12 +95,17 @@ class Connection:
         After a long rest, by the wall clock too: a frozen environment's monotonic clock may have
         stood still. And when the server has said or closed something that nobody asked for.
         """
-        monotonic, wall = self._rested_at
-        idle_seconds = max(time.monotonic() - monotonic, time.time() - wall)
+        idle_seconds = _seconds_since(self._rested_at)
         return idle_seconds > CHECK_AFTER_IDLE_SECONDS or self._has_unasked_data()
 
+    @property
+    def worn_out(self) -> bool:
+        """Whether another connection should take its place, by age or by use."""
+        return self._life.is_over(age_seconds=_seconds_since(self._opened_at), uses=self._uses)
+
     def rested(self) -> None:
-        """Note that the connection goes idle now."""
+        """Note that the connection goes idle now, after one more use."""
+        self._uses += 1
         self._rested_at = (time.monotonic(), time.time())
 
     def drop(self) -> None:

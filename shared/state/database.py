@@ -6,11 +6,13 @@ only a transaction whose first statement has not run yet moves to another connec
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, LiteralString
 
+from shared.domain.connection_lives import ConnectionLife
 from shared.errors.base import UnavailableError
 from shared.state.connection import Answer, Connection
 from shared.state.driver_errors import (
@@ -32,6 +34,9 @@ CHECK_SECONDS_MAX: Final = 1.0
 """A connection that rested gets this long for its first sign of life."""
 
 _NO_PARAMS: Final[Mapping[str, object]] = {}
+_ORDINARY_LIFE: Final = ConnectionLife()
+# Not `random`: environments that wake up from one snapshot would draw the same numbers.
+_random: Final = secrets.SystemRandom()
 
 WatchConnect = Callable[[float], AbstractAsyncContextManager[None]]
 """Watches a connect that has so many seconds; raises an ``UnavailableError`` to refuse it."""
@@ -117,8 +122,10 @@ class Database:
         connections_max: int = 1,
         connect_timeout_seconds: float = 2.0,
         statement_timeout_seconds: float = 3.0,
+        connection_life: ConnectionLife = _ORDINARY_LIFE,
         watch_connect: WatchConnect = _unwatched,
     ) -> None:
+        self._connection_life = connection_life
         self._conninfo = conninfo
         self._connections_max = connections_max
         self._connect_seconds = connect_timeout_seconds
@@ -253,7 +260,8 @@ class Database:
     async def _opened(self, seconds: float) -> Connection:
         try:
             async with self._watch_connect(seconds):
-                return await Connection.open(self._conninfo, seconds=seconds)
+                life = self._connection_life.drawn(_random.random())
+                return await Connection.open(self._conninfo, seconds=seconds, life=life)
         except DatabaseUnavailableError:
             raise
         except UnavailableError as refusal:
@@ -271,8 +279,8 @@ class Database:
     def _put_back(self, connection: Connection, epoch: int) -> None:
         if not connection.usable:
             return
-        if epoch != self._epoch:
+        connection.rested()
+        if epoch != self._epoch or connection.worn_out:
             connection.drop()
             return
-        connection.rested()
         self._idle.append(connection)

@@ -6,15 +6,22 @@ leaves this room.
 
 import asyncio
 import functools
+import secrets
 import ssl
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx2
 
+from shared.domain.connection_lives import ConnectionLife
 from shared.errors.base import ServiceError
 from shared.observability import metrics, recovery
 from shared.observability.metrics import MetricName
@@ -25,6 +32,10 @@ from shared.upstream import failures
 from shared.upstream.answers import Answer
 
 T = TypeVar("T")
+
+# Not `random`: environments that wake up from one snapshot would draw the same numbers.
+_random = secrets.SystemRandom()
+_ORDINARY_LIFE = ConnectionLife()
 
 CORRELATION_HEADER = "X-Correlation-Id"
 USER_AGENT = "drupalize-mcp"
@@ -55,6 +66,7 @@ class TransportLimits:
 
     connect_timeout_seconds: float = 1.0
     answer_bytes_max: int = 5_000_000
+    connection_life: ConnectionLife = _ORDINARY_LIFE
 
 
 class _CappedStream(httpx2.AsyncByteStream):
@@ -222,14 +234,40 @@ def observed(name: SpanName, operation: str) -> Iterator[None]:
         metrics.duration(MetricName.UPSTREAM_DURATION, milliseconds, operation=operation)
 
 
+class _Pool:
+    """A client with its connections, how long and how often they have been used, and by how many.
+
+    The wall clock sees a freeze of the environment, which the pool's own clock may not.
+    """
+
+    def __init__(self, client: httpx2.AsyncClient, *, life: ConnectionLife) -> None:
+        self.client = client
+        self.under_way = 0
+        self._life = life
+        self._uses = 0
+        self._opened_at = self._used_at = time.time()
+
+    def begin(self) -> None:
+        """One more request is under way."""
+        self.under_way += 1
+        self._uses += 1
+        self._used_at = time.time()
+
+    def is_stale(self) -> bool:
+        """Whether it rested too long, or has served long enough."""
+        now = time.time()
+        rested = abs(now - self._used_at) > KEPT_IDLE_SECONDS_MAX
+        age_seconds = abs(now - self._opened_at)
+        return rested or self._life.is_over(age_seconds=age_seconds, uses=self._uses)
+
+
 class PooledTransport:
     """Keeps connections for calls that may share them, and starts afresh in a new event loop."""
 
     def __init__(self, limits: TransportLimits) -> None:
         self._limits = limits
-        self._client: httpx2.AsyncClient | None = None
+        self._pool: _Pool | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._used_at = 0.0
 
     async def post(
         self, url: str, *, content: bytes, headers: Mapping[str, str], timeout_seconds: float
@@ -258,49 +296,60 @@ class PooledTransport:
         headers: Mapping[str, str],
         timeout_seconds: float,
     ) -> Answer:
-        client = await self._fresh_client()
-        with map_httpx_errors():
-            response = await within(
-                client.request(
-                    method,
-                    url,
-                    content=content,
-                    headers=dict(headers),
-                    timeout=timeouts(self._limits, timeout_seconds),
-                ),
-                timeout_seconds,
-            )
-        return as_answer(response)
+        async with self._fresh_pool() as pool:
+            with map_httpx_errors():
+                response = await within(
+                    pool.client.request(
+                        method,
+                        url,
+                        content=content,
+                        headers=dict(headers),
+                        timeout=timeouts(self._limits, timeout_seconds),
+                    ),
+                    timeout_seconds,
+                )
+            return as_answer(response)
 
-    async def _fresh_client(self) -> httpx2.AsyncClient:
+    @asynccontextmanager
+    async def _fresh_pool(self) -> AsyncIterator[_Pool]:
+        """The pool of connections for one request; another one where it is worn out.
+
+        A pool that is given up is closed by its last request: others may be under way.
+        """
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             # Connections belong to the loop that opened them; in another they cannot even close.
-            self._loop, self._client = loop, None
-        # The wall clock sees a freeze of the environment, which the pool's own clock may not.
-        idle_seconds = abs(time.time() - self._used_at)
-        self._used_at = time.time()
-        stale = self._client if idle_seconds > KEPT_IDLE_SECONDS_MAX else None
-        if self._client is None or stale is not None:
-            self._client = self._new_client()
-        if stale is not None:
-            await stale.aclose()
-        return self._client
+            self._loop, self._pool = loop, None
+        if self._pool is not None and self._pool.is_stale():
+            stale, self._pool = self._pool, None
+            if not stale.under_way:
+                await stale.client.aclose()
+        pool = self._pool = self._pool or self._new_pool()
+        pool.begin()
+        try:
+            yield pool
+        finally:
+            pool.under_way -= 1
+            if pool is not self._pool and not pool.under_way and self._loop is loop:
+                await pool.client.aclose()
 
-    def _new_client(self) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(
-            transport=CappedTransport(self._limits, connections_max=CONNECTIONS_MAX),
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-            follow_redirects=False,
-            trust_env=False,
+    def _new_pool(self) -> _Pool:
+        return _Pool(
+            httpx2.AsyncClient(
+                transport=CappedTransport(self._limits, connections_max=CONNECTIONS_MAX),
+                headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+                follow_redirects=False,
+                trust_env=False,
+            ),
+            life=self._limits.connection_life.drawn(_random.random()),
         )
 
     def drop_connections(self) -> None:
         """Forget every connection without touching it: after a restore they belong to nobody."""
-        self._client = None
+        self._pool = self._loop = None
 
     async def close(self) -> None:
         """Close every connection."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.client.aclose()

@@ -6,10 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from scripts.fake_drupal.running import running_fake_drupal
+from shared.domain.connection_lives import ConnectionLife
 from shared.observability import request_context
 from shared.upstream import transport
 from shared.upstream.answers import Answer
@@ -172,12 +175,12 @@ async def test_after_a_restore_a_new_connection_is_made() -> None:
     async with scripted_site(http(200)) as site:
         pool = PooledTransport(LIMITS)
         await pool.post(site.url, content=b"", headers={}, timeout_seconds=5)
-        before = pool._client
+        before = pool._pool
         pool.drop_connections()
         await pool.post(site.url, content=b"", headers={}, timeout_seconds=5)
         await pool.close()
         assert before is not None
-        await before.aclose()
+        await before.client.aclose()
 
     assert site.connections == 2
 
@@ -238,10 +241,45 @@ def test_a_transport_goes_on_when_its_event_loop_was_replaced(site_of_no_loop: s
 
     with asyncio.Runner() as given_up, asyncio.Runner() as current:
         assert given_up.run(ask()) == 200
-        left_behind = pool._client
+        left_behind = pool._pool
         try:
             assert current.run(ask()) == 200
         finally:
             current.run(pool.close())
             assert left_behind is not None
-            given_up.run(left_behind.aclose())
+            given_up.run(left_behind.client.aclose())
+
+
+async def test_connections_to_the_site_are_replaced_after_so_many_uses() -> None:
+    limits = replace(LIMITS, connection_life=ConnectionLife(uses_max=4, seconds_max=60))
+    async with scripted_site(http(200)) as site:
+        pool = PooledTransport(limits)
+        for _ in range(12):
+            await pool.post(site.url, content=b"", headers={}, timeout_seconds=5)
+        await pool.close()
+
+    assert 3 <= site.connections <= 4
+
+
+async def test_a_worn_out_pool_lets_its_requests_end_and_then_closes() -> None:
+    limits = replace(LIMITS, connection_life=ConnectionLife(uses_max=1, seconds_max=60))
+    async with running_fake_drupal(6) as site:
+        pool = PooledTransport(limits)
+        gate = site.control.hold(route="jsonrpc")
+
+        async def ask() -> int:
+            answer = await pool.get(f"{site.url}/jsonrpc", headers={}, timeout_seconds=5)
+            return answer.status
+
+        held = asyncio.create_task(ask())
+        await gate.reached()
+        old = pool._pool
+        other = await ask()
+        gate.release()
+        first = await held
+        assert old is not None
+        assert old is not pool._pool
+        assert old.client.is_closed
+        await pool.close()
+
+    assert first == other

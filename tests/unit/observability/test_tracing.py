@@ -118,6 +118,7 @@ from shared.observability.tracing import span
 settings = types.SimpleNamespace(
     stage="local", log_level="INFO", release="r", sentry_dsn=None,
     sentry_traces_sample_rate=0.0, trace_enabled=True, debug_answers=False,
+    aws_lambda_function_memory_size=None, memory_share_max=0.85,
 )
 
 async def work(number):
