@@ -49,12 +49,12 @@ def _is_empty_container(value: ast.expr | None) -> bool:
 def _kept(tree: ast.Module) -> Iterator[str]:
     """Names of attributes, and of a module's variables, that begin as empty containers."""
     for node in ast.walk(tree):
+        targets: list[ast.expr] = []
+        value: ast.expr | None = None
         if isinstance(node, ast.AnnAssign):
             targets, value = [node.target], node.value
         elif isinstance(node, ast.Assign):
             targets, value = node.targets, node.value
-        else:
-            continue
         at_module = node in tree.body
         for target in targets:
             if not _is_empty_container(value):
