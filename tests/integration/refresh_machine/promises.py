@@ -50,20 +50,10 @@ async def settle(town: Town) -> None:
     """Let everybody come to an end, and whoever is due be refreshed until that is decided."""
     await town.let_requests_go()
     await _finish_everybody(town)
-    await _repeat_what_was_ordered(town)
     for who in range(len(town.people)):
         await _decide(town, who)
     own = town.world.own
     await SpilledPairs(own.database, own.vault, town.spill, seconds_left=lambda: 100.0).run()
-
-
-async def _repeat_what_was_ordered(town: Town) -> None:
-    """The watchdog's messages come to somebody, sooner or later."""
-    town.pass_time(REFRESH_LEASE_SECONDS + 1)
-    for grant_id, generation in dict.fromkeys(one[:2] for one in town.repeats.armed):
-        (who,) = [n for n, one in enumerate(town.people) if one.grant_id == grant_id]
-        await town.go_on(await town.begin(who, generation))
-        await check_moment(town)
 
 
 async def _finish_everybody(town: Town) -> None:

@@ -57,6 +57,7 @@ def test_with_the_sites_buffer_a_kill_at_any_step_costs_nothing(older_town: Town
     assert _lost_at(older_town, range(0, STEPS_MAX, 2), buffer=True, met=killed) == []
 
 
+@pytest.mark.timeout(300)  # the longest one, and machines may be busy
 def test_without_the_buffer_only_a_kill_around_the_answer_costs_access(newer_town: Town) -> None:
     async def killed(worker: Worker) -> None:
         await newer_town.kill(worker)
