@@ -27,6 +27,8 @@ END = "<!-- end: {name} -->"
 
 FOLDERS_WITHOUT_CODE: Mapping[str, str] = {
     ".ci": "What the continuous integration calls.",
+    ".github": "What GitHub is told: proposals of new versions, and its workflows.",
+    ".github/workflows": "Checks, nightly audits, and a release through its stages.",
     "docs": "What the code cannot say about itself; start here.",
     "docs/decisions": "One record for each decision that shapes the house.",
     "docs/requirements": "What the product owner asks for, and where each wish is answered.",
