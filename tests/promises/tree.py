@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-HIDDEN_BUT_OURS = frozenset({".ci", ".gitignore"})
+HIDDEN_BUT_OURS = frozenset({".checkov.yaml", ".ci", ".github", ".gitignore"})
 NOT_OURS = frozenset({"__pycache__", "node_modules", "dist"})
 
 
