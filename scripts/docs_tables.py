@@ -31,7 +31,6 @@ FOLDERS_WITHOUT_CODE: Mapping[str, str] = {
     ".github/workflows": "Checks, nightly audits, and a release through its stages.",
     "docs": "What the code cannot say about itself; start here.",
     "docs/decisions": "One record for each decision that shapes the house.",
-    "docs/requirements": "What the product owner asks for, and where each wish is answered.",
     "docs/runbooks": "What to do when something is wrong, one page for each case.",
     "events": "Example events for every function; beside each, what is expected of the answer.",
     "events/canary": "The schedule's event.",
