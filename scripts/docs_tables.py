@@ -16,6 +16,7 @@ from shared.domain.known_clients import KNOWN_CLIENTS
 from shared.domain.rate_limits import RATE_LIMITS, SHARED_EGRESS
 from shared.errors.catalogue import CATALOGUE, ErrorCode
 from shared.errors.operations import RUNBOOKS, why_no_runbook
+from shared.observability.metric_spec import Dimension
 from shared.observability.metrics import METRICS
 from shared.observability.spans import SpanName
 from shared.settings import FUNCTION_SETTINGS
@@ -136,15 +137,20 @@ def errors_table() -> str:
     )
 
 
+def _total(dimensions: tuple[Dimension, ...]) -> str:
+    return ", ".join(f"`{dimension.value}`" for dimension in dimensions) or "all"
+
+
 def metrics_table() -> str:
     """Every metric with its unit, dimensions and meaning."""
     return _table(
-        ("Metric", "Unit", "Dimensions", "Meaning"),
+        ("Metric", "Unit", "Dimensions", "Totals", "Meaning"),
         (
             (
                 f"`{name.value}`",
                 spec.unit.value,
                 ", ".join(f"`{dimension.value}`" for dimension in spec.dimensions) or "none",
+                "; ".join(_total(one) for one in spec.also_by) or "none",
                 spec.description,
             )
             for name, spec in METRICS.items()

@@ -3,7 +3,6 @@
 Never lists what a person may read: that is found by searching, and read by its address.
 """
 
-import time
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 from urllib.parse import unquote
@@ -31,6 +30,7 @@ from shared.domain.scopes import Scope
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
 from shared.errors.translation import JsonObject
+from shared.observability import stopwatch
 from shared.observability.spans import SpanName
 from shared.observability.tracing import span
 
@@ -84,21 +84,21 @@ class Resources:
                 handling).
         """
         state = state_in(context)
-        started = time.perf_counter()
         result: ToolResult | None = None
         failure: ServiceError | None = None
-        try:
-            with span(SpanName.TOOL, tool=USAGE_NAME):
-                result = await self._read(params.uri, state, context)
-        except Exception as error:  # noqa: BLE001 - the boundary, as for tools
-            failure = tool_errors.noted(error)
+        with stopwatch.timed() as watch:
+            try:
+                with span(SpanName.TOOL, tool=USAGE_NAME):
+                    result = await self._read(params.uri, state, context)
+            except Exception as error:  # noqa: BLE001 - the boundary, as for tools
+                failure = tool_errors.noted(error)
         note_usage(
             state,
             USAGE_NAME,
             metric_name=USAGE_NAME,
             result=result,
             failure=failure,
-            started=started,
+            watch=watch,
         )
         if result is None:
             known = failure or ServiceError()

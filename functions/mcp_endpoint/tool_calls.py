@@ -3,7 +3,6 @@
 Never lets an exception reach the SDK except for a tool that does not exist.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -30,7 +29,7 @@ from functions.mcp_endpoint.waiting import awaited
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
 from shared.errors.translation import JsonObject
-from shared.observability import metrics
+from shared.observability import metrics, stopwatch
 from shared.observability.spans import SpanName
 from shared.observability.tracing import span
 from shared.upstream.drupal_tools import SiteToolGoneError
@@ -96,21 +95,21 @@ class ToolCalls:
         tool = await self._found(params.name, state)
         if isinstance(tool, ServiceError):
             return tool
-        started = time.perf_counter()
         result: ToolResult | None = None
         failure: ServiceError | None = None
-        try:
-            with span(SpanName.TOOL, tool=tool.metric_name):
-                result = await self._run(tool, params.arguments, state, context.session)
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever it is, a model reads it
-            failure = tool_errors.noted(error)
+        with stopwatch.timed() as watch:
+            try:
+                with span(SpanName.TOOL, tool=tool.metric_name):
+                    result = await self._run(tool, params.arguments, state, context.session)
+            except Exception as error:  # noqa: BLE001 - the boundary: a model reads it
+                failure = tool_errors.noted(error)
         note_usage(
             state,
             tool.name,
             metric_name=tool.metric_name,
             result=result,
             failure=failure,
-            started=started,
+            watch=watch,
         )
         if isinstance(failure, SiteToolGoneError | AccessForbiddenError):
             # Refused: the membership may have ended, and with it the right to some tools.

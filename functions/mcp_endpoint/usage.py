@@ -4,19 +4,22 @@ Never fails the call, and never waits long.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 from functions.mcp_endpoint.call_state import CallState
 from functions.mcp_endpoint.tools.definitions import ToolResult
 from shared.errors.base import ServiceError
-from shared.observability import metrics
+from shared.observability import metrics, request_context
 from shared.observability.logging import log
 from shared.observability.spans import SpanName
+from shared.observability.stopwatch import Stopwatch
 from shared.observability.tracing import span
 from shared.state.calls import EndedCall, UsageRow
 
 CLOSE_SECONDS_MAX = 1.0
+
+RETRIEVING = frozenset({"search_tutorials", "get_tutorial", "search", "fetch", "read_resource"})
+"""What metrics call the readings of the site's content: their time is a target of its own."""
 
 CloseCall = Callable[[EndedCall], Awaitable[None]]
 """Writes the usage row and frees the slot."""
@@ -29,13 +32,17 @@ def note_usage(
     metric_name: str,
     result: ToolResult | None,
     failure: ServiceError | None,
-    started: float,
+    watch: Stopwatch,
 ) -> None:
-    """Count a call and prepare its usage row; ``started`` is a time of ``perf_counter``."""
-    milliseconds = (time.perf_counter() - started) * 1000
+    """Count a call and prepare its usage row."""
+    milliseconds = watch.total_milliseconds
     outcome = failure.code.value if failure is not None else "ok"
     metrics.count(metrics.MetricName.TOOL_CALLS, tool=metric_name, outcome=outcome)
     metrics.duration(metrics.MetricName.TOOL_DURATION, milliseconds, tool=metric_name)
+    metrics.duration(metrics.MetricName.TOOL_OWN_DURATION, watch.own_milliseconds, tool=metric_name)
+    if result is not None and metric_name in RETRIEVING and not _is_cold():
+        metrics.duration(metrics.MetricName.RETRIEVAL_DURATION, milliseconds)
+        metrics.duration(metrics.MetricName.RETRIEVAL_OWN_DURATION, watch.own_milliseconds)
     state.usage = UsageRow(
         tool=name,
         outcome=outcome,
@@ -43,6 +50,11 @@ def note_usage(
         result_count=result.result_count if result else None,
         duration_milliseconds=round(milliseconds),
     )
+
+
+def _is_cold() -> bool:
+    request = request_context.current()
+    return request is not None and request.cold_start
 
 
 async def close_call(state: CallState, close: CloseCall) -> None:

@@ -23,7 +23,7 @@ from shared.domain.account_page import ACCOUNT_PATH
 from shared.domain.tokens import TokenKind
 from shared.errors.base import ServiceError
 from shared.errors.translation import as_service_error
-from shared.observability import metrics
+from shared.observability import metrics, stopwatch
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
 from shared.observability.request_context import correlation_id
@@ -63,8 +63,9 @@ class Envelope:
         sender = _Sender(path, send, security=self._security)
         answer = self._at_once(scope)
         try:
-            async with in_request_time():
-                await (answer or self._app)(scope, receive, sender)
+            with stopwatch.timed():
+                async with in_request_time():
+                    await (answer or self._app)(scope, receive, sender)
         except Exception as error:
             if sender.started:
                 raise

@@ -31,6 +31,34 @@ REVIVABLE_CAUSES = frozenset({EndCause.REJECTED_UPSTREAM, EndCause.REPLY_LOST})
 """Ends that say no more than that no living pair was at hand: one that turns up takes them back."""
 
 
+class Responsible(StrEnum):
+    """Whose doing an end is; an end that is neither the person's nor its time's is a loss."""
+
+    PERSON = "person"
+    """They, their client, or somebody who used what was theirs: it had to end."""
+    TIME = "time"
+    SITE = "site"
+    """Drupal took it back, for reasons of its own or of the person's account there."""
+    US = "us"
+
+
+RESPONSIBLE: dict[EndCause, Responsible] = {
+    EndCause.REVOKED_BY_CLIENT: Responsible.PERSON,
+    EndCause.DISCONNECTED_BY_PERSON: Responsible.PERSON,
+    EndCause.CODE_REPLAYED: Responsible.PERSON,
+    EndCause.REFRESH_TOKEN_REUSED: Responsible.PERSON,
+    EndCause.EXPIRED: Responsible.TIME,
+    EndCause.REJECTED_UPSTREAM: Responsible.SITE,
+    EndCause.REPLY_LOST: Responsible.US,
+    EndCause.SUBJECT_CHANGED: Responsible.SITE,
+    EndCause.ERASED: Responsible.PERSON,
+}
+LOSSES = frozenset(
+    cause for cause, whose in RESPONSIBLE.items() if whose in (Responsible.SITE, Responsible.US)
+)
+"""Ends that break a session's continuity."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One refresh family of one grant for one client and resource."""

@@ -11,6 +11,25 @@ CODE_KEPT_SECONDS = 86_400
 """A used code stays for a day, so that its replay is recognised."""
 
 
+@dataclass(frozen=True, slots=True)
+class SpentTime:
+    """What our requests of one sign-in have taken, in milliseconds: no wait for the person."""
+
+    total_milliseconds: float = 0.0
+    own_milliseconds: float = 0.0
+    """Without what Drupal took."""
+
+    def and_then(self, later: "SpentTime") -> "SpentTime":
+        """Both together."""
+        return SpentTime(
+            self.total_milliseconds + later.total_milliseconds,
+            self.own_milliseconds + later.own_milliseconds,
+        )
+
+
+NO_TIME = SpentTime()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationRequest:
     """What a client asked for at ``/authorize``, validated: safe to redirect back to."""
@@ -30,3 +49,4 @@ class SignIn:
     sign_in_id: SignInId
     request: AuthorizationRequest
     browser_hash: TokenHash
+    spent: SpentTime = NO_TIME

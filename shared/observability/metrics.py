@@ -4,28 +4,14 @@ This list is the single truth that alarms, dashboard and documentation are check
 dimension must never take a value that callers choose: each distinct value is a metric of its own.
 """
 
-import json
-import re
-import sys
-import threading
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
 
-from aws_lambda_powertools.metrics import MetricResolution, MetricUnit
-from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
-    AmazonCloudWatchEMFProvider,
-)
+from aws_lambda_powertools.metrics import MetricUnit
 
-from shared.observability.redaction import redact_text
-from shared.observability.request_context import correlation_id
+from shared.observability.metric_spec import Dimension, MetricSpec
+from shared.observability.sample_buffer import SampleBuffer
 
 NAMESPACE = "DrupalizeMcp"
-SAMPLES_MAX = 90
-"""Samples kept before they are written: an EMF line holds at most 100 values of a metric."""
-DIMENSION_VALUES_MAX = 100
-"""Distinct values a dimension takes in one process; whatever comes after them is ``other``."""
-OTHER = "other"
 
 
 class MetricName(StrEnum):
@@ -40,12 +26,18 @@ class MetricName(StrEnum):
     ERRORS = "Errors"
     TOOL_CALLS = "ToolCalls"
     TOOL_DURATION = "ToolDuration"
+    TOOL_OWN_DURATION = "ToolOwnDuration"
+    RETRIEVAL_DURATION = "RetrievalDuration"
+    RETRIEVAL_OWN_DURATION = "RetrievalOwnDuration"
     UPSTREAM_CALLS = "UpstreamCalls"
     UPSTREAM_DURATION = "UpstreamDuration"
     UPSTREAM_REFRESHES = "UpstreamRefreshes"
     UPSTREAM_REFRESH_DURATION = "UpstreamRefreshDuration"
+    UPSTREAM_REFRESH_OWN_DURATION = "UpstreamRefreshOwnDuration"
     GRANTS_DUE = "GrantsDue"
     GRANTS_ENDED = "GrantsEnded"
+    SESSIONS_ENDED = "SessionsEnded"
+    INVOLUNTARY_SIGN_OUTS = "InvoluntarySignOuts"
     GRANTS_REVIVED = "GrantsRevived"
     PAIRS_RECOVERED = "PairsRecovered"
     UPSTREAM_CLIENT_REFUSED = "UpstreamClientRefused"
@@ -54,7 +46,10 @@ class MetricName(StrEnum):
     WATCHDOGS_NOT_ARMED = "WatchdogsNotArmed"
     PAIRS_SPILLED = "PairsSpilled"
     SPILLED_PAIRS_SETTLED = "SpilledPairsSettled"
+    DATABASE_CONNECTIONS = "DatabaseConnections"
     SIGN_INS = "SignIns"
+    SIGN_IN_DURATION = "SignInDuration"
+    SIGN_IN_OWN_DURATION = "SignInOwnDuration"
     ACCOUNT_SIGN_INS = "AccountSignIns"
     OAUTH_ANSWERS = "OAuthAnswers"
     CLIENT_SIGN_INS = "ClientSignIns"
@@ -89,38 +84,17 @@ class MetricName(StrEnum):
     AUTHORIZATION_BYPASSES = "AuthorizationBypasses"
 
 
-class Dimension(StrEnum):
-    """Every dimension a metric can have beside ``service`` and ``stage``; the value is its key."""
-
-    OUTCOME = "outcome"
-    TOOL = "tool"
-    OPERATION = "operation"
-    ERROR_CODE = "error_code"
-    CAUSE = "cause"
-    RULE = "rule"
-    SPAN = "span"
-    KEY_GENERATION = "key_generation"
-    CLIENT_FAMILY = "client_family"
-    DEPENDENCY = "dependency"
-    STATE = "state"
-    CHECK = "check"
-
-
-class MetricSpec(NamedTuple):
-    """What a metric measures, in which unit, by which dimensions."""
-
-    unit: MetricUnit
-    dimensions: tuple[Dimension, ...]
-    description: str
-
-
+_IN_ALL: tuple[Dimension, ...] = ()
 _COUNT = MetricUnit.Count
 _MILLISECONDS = MetricUnit.Milliseconds
 
 METRICS: dict[MetricName, MetricSpec] = {
     MetricName.INVOCATIONS: MetricSpec(_COUNT, (), "Invocations of the function."),
     MetricName.INVOCATION_FAILURES: MetricSpec(
-        _COUNT, (), "Invocations that ended with an exception nobody had foreseen."
+        _COUNT,
+        (),
+        "Invocations that ended with an exception nobody had foreseen.",
+        also_by=(_IN_ALL,),
     ),
     MetricName.INVOCATION_DURATION: MetricSpec(
         _MILLISECONDS, (), "From the handler's first line to its last."
@@ -139,6 +113,18 @@ METRICS: dict[MetricName, MetricSpec] = {
     MetricName.TOOL_DURATION: MetricSpec(
         _MILLISECONDS, (Dimension.TOOL,), "Whole tool call, Drupal's share included."
     ),
+    MetricName.TOOL_OWN_DURATION: MetricSpec(
+        _MILLISECONDS, (Dimension.TOOL,), "The same without what Drupal took."
+    ),
+    MetricName.RETRIEVAL_DURATION: MetricSpec(
+        _MILLISECONDS,
+        (),
+        "Whole call of a tool that reads the site's content, in a warm environment.",
+        also_by=(_IN_ALL,),
+    ),
+    MetricName.RETRIEVAL_OWN_DURATION: MetricSpec(
+        _MILLISECONDS, (), "The same without what Drupal took.", also_by=(_IN_ALL,)
+    ),
     MetricName.UPSTREAM_CALLS: MetricSpec(
         _COUNT, (Dimension.OPERATION, Dimension.OUTCOME), "Requests to Drupal by how they ended."
     ),
@@ -146,21 +132,50 @@ METRICS: dict[MetricName, MetricSpec] = {
         _MILLISECONDS, (Dimension.OPERATION,), "One request to Drupal."
     ),
     MetricName.UPSTREAM_REFRESHES: MetricSpec(
-        _COUNT, (Dimension.OUTCOME,), "Refreshes of upstream pairs by how they ended."
+        _COUNT,
+        (Dimension.OUTCOME,),
+        "Refreshes of upstream pairs by how they ended.",
+        also_by=((Dimension.OUTCOME,),),
     ),
     MetricName.UPSTREAM_REFRESH_DURATION: MetricSpec(
         _MILLISECONDS, (Dimension.OUTCOME,), "One refresh, Drupal's share included."
     ),
+    MetricName.UPSTREAM_REFRESH_OWN_DURATION: MetricSpec(
+        _MILLISECONDS,
+        (Dimension.OUTCOME,),
+        "The same without what Drupal took.",
+        also_by=(_IN_ALL,),
+    ),
     MetricName.GRANTS_DUE: MetricSpec(_COUNT, (), "Grants that one tick found due for refresh."),
-    MetricName.GRANTS_ENDED: MetricSpec(_COUNT, (Dimension.CAUSE,), "Grants that ended."),
+    MetricName.GRANTS_ENDED: MetricSpec(
+        _COUNT, (Dimension.CAUSE,), "Grants that ended.", also_by=((Dimension.CAUSE,),)
+    ),
+    MetricName.SESSIONS_ENDED: MetricSpec(
+        _COUNT,
+        (Dimension.CAUSE, Dimension.CLIENT_FAMILY),
+        "Sessions that ended, by why and by whose client it was.",
+        also_by=((Dimension.CAUSE,), _IN_ALL),
+    ),
+    MetricName.INVOLUNTARY_SIGN_OUTS: MetricSpec(
+        _COUNT,
+        (Dimension.CLIENT_FAMILY,),
+        "Sessions that ended through our fault, by whose client it was; the target is none.",
+        also_by=(_IN_ALL,),
+    ),
     MetricName.GRANTS_REVIVED: MetricSpec(
-        _COUNT, (), "Grants that had ended for want of a living pair, and whose pair turned up."
+        _COUNT,
+        (),
+        "Grants that had ended for want of a living pair, and whose pair turned up.",
+        also_by=(_IN_ALL,),
     ),
     MetricName.PAIRS_RECOVERED: MetricSpec(
         _COUNT, (), "Refreshed pairs taken from the second store, because their worker was gone."
     ),
     MetricName.UPSTREAM_CLIENT_REFUSED: MetricSpec(
-        _COUNT, (), "Refreshes at which Drupal refused our client: operators act, nobody else can."
+        _COUNT,
+        (),
+        "Refreshes at which Drupal refused our client: operators act, nobody else can.",
+        also_by=(_IN_ALL,),
     ),
     MetricName.REFRESHES_QUEUED: MetricSpec(_COUNT, (), "Due grants that were sent to the queue."),
     MetricName.QUEUE_MESSAGES: MetricSpec(
@@ -177,8 +192,26 @@ METRICS: dict[MetricName, MetricSpec] = {
         (Dimension.OUTCOME,),
         "Pairs in the second store that nobody came for, by what the cleanup did with them.",
     ),
+    MetricName.DATABASE_CONNECTIONS: MetricSpec(
+        _COUNT,
+        (Dimension.OPERATION, Dimension.OUTCOME),
+        "Connects to Postgres, and looks whether a rested connection lives, by what came of them.",
+        also_by=((Dimension.OUTCOME,),),
+    ),
     MetricName.SIGN_INS: MetricSpec(
-        _COUNT, (Dimension.OUTCOME,), "Sign-ins by the step or end they reached."
+        _COUNT,
+        (Dimension.OUTCOME,),
+        "Sign-ins by the step or end they reached.",
+        also_by=((Dimension.OUTCOME,),),
+    ),
+    MetricName.SIGN_IN_DURATION: MetricSpec(
+        _MILLISECONDS,
+        (),
+        "Our requests of one sign-in, from `/authorize` to `/token`: no wait for the person.",
+        also_by=(_IN_ALL,),
+    ),
+    MetricName.SIGN_IN_OWN_DURATION: MetricSpec(
+        _MILLISECONDS, (), "The same without what Drupal took.", also_by=(_IN_ALL,)
     ),
     MetricName.ACCOUNT_SIGN_INS: MetricSpec(
         _COUNT,
@@ -225,6 +258,7 @@ METRICS: dict[MetricName, MetricSpec] = {
         _COUNT,
         (Dimension.DEPENDENCY, Dimension.OUTCOME),
         "Failures of dependencies that a request met, by how they ended: recovered or surfaced.",
+        also_by=((Dimension.OUTCOME,),),
     ),
     MetricName.DEPENDENCY_CHECKS: MetricSpec(
         _COUNT,
@@ -241,13 +275,13 @@ METRICS: dict[MetricName, MetricSpec] = {
         _COUNT, (Dimension.OPERATION, Dimension.OUTCOME), "Requests to KMS by how they ended."
     ),
     MetricName.KEY_UNUSABLE: MetricSpec(
-        _COUNT, (), "Refusals of the KMS key itself: somebody has to repair it."
+        _COUNT, (), "Refusals of the KMS key itself: somebody has to repair it.", also_by=(_IN_ALL,)
     ),
     MetricName.STALE_KEYS_SERVED: MetricSpec(
         _COUNT, (), "Times that KMS gave no key and one from memory served on."
     ),
     MetricName.SEALS_REFUSED: MetricSpec(
-        _COUNT, (Dimension.CAUSE,), "Sealed tokens that did not open, by why."
+        _COUNT, (Dimension.CAUSE,), "Sealed tokens that did not open, by why.", also_by=(_IN_ALL,)
     ),
     MetricName.PAIRS_UNDER_OLD_KEYS: MetricSpec(
         _COUNT,
@@ -276,7 +310,10 @@ METRICS: dict[MetricName, MetricSpec] = {
         "Changes of a circuit in one environment, by the new state.",
     ),
     MetricName.CIRCUIT_REFUSALS: MetricSpec(
-        _COUNT, (Dimension.DEPENDENCY,), "Calls that were not made because a circuit was open."
+        _COUNT,
+        (Dimension.DEPENDENCY,),
+        "Calls that were not made because a circuit was open.",
+        also_by=((Dimension.DEPENDENCY,),),
     ),
     MetricName.CIRCUIT_PROBES: MetricSpec(
         _COUNT,
@@ -312,81 +349,7 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
 }
 
-_DIMENSION_VALUE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
-_Key = tuple[str, tuple[tuple[str, str], ...]]
-
-
-class _Buffer:
-    """Samples since the last flush, by correlation id and dimensions."""
-
-    def __init__(self) -> None:
-        self.service = "unconfigured"
-        self.stage = "unconfigured"
-        self._lock = threading.Lock()
-        self._samples: dict[_Key, dict[MetricName, list[float]]] = {}
-        self._count = 0
-        self._seen: dict[str, set[str]] = {}
-
-    def add(self, name: MetricName, value: float, given: Mapping[str, str]) -> None:
-        dimensions = tuple(
-            (dimension.value, self._bounded(dimension.value, given.get(dimension.value, OTHER)))
-            for dimension in METRICS[name].dimensions
-        )
-        with self._lock:
-            samples = self._samples.setdefault((correlation_id(), dimensions), {})
-            samples.setdefault(name, []).append(value)
-            self._count += 1
-            full = self._count >= SAMPLES_MAX
-        if full:
-            self.flush()
-
-    def _bounded(self, dimension: str, value: str) -> str:
-        text = str(value)
-        seen = self._seen.setdefault(dimension, set())
-        if text in seen:
-            return text
-        if _DIMENSION_VALUE.fullmatch(text) is None or redact_text(text) != text:
-            return OTHER
-        if len(seen) >= DIMENSION_VALUES_MAX:
-            return OTHER
-        seen.add(text)
-        return text
-
-    def flush(self) -> None:
-        with self._lock:
-            taken, self._samples, self._count = self._samples, {}, 0
-        if not taken:
-            return
-        # One for all lines: Powertools validates every value that is added one by one, and ours
-        # are of the list above.
-        provider = AmazonCloudWatchEMFProvider(namespace=NAMESPACE)
-        lines = [self._line(provider, key, samples) for key, samples in taken.items()]
-        sys.stdout.write("".join(lines))
-        sys.stdout.flush()
-
-    def _line(
-        self,
-        provider: AmazonCloudWatchEMFProvider,
-        key: _Key,
-        samples: Mapping[MetricName, list[float]],
-    ) -> str:
-        request_id, dimensions = key
-        line = provider.serialize_metric_set(
-            metrics={
-                name.value: {
-                    "Unit": METRICS[name].unit.value,
-                    "StorageResolution": MetricResolution.Standard.value,
-                    "Value": [float(round(value, 3)) for value in values],
-                }
-                for name, values in samples.items()
-            },
-            dimensions={"service": self.service, "stage": self.stage, **dict(dimensions)},
-            metadata={"correlation_id": request_id},
-        )
-        return json.dumps(line, separators=(",", ":")) + "\n"
-
-
-_buffer = _Buffer()
+_buffer = SampleBuffer(NAMESPACE)
 
 
 def configure(*, service: str, stage: str) -> None:
@@ -397,12 +360,12 @@ def configure(*, service: str, stage: str) -> None:
 
 def count(name: MetricName, value: float = 1, **dimensions: str) -> None:
     """Add ``value`` to a counter. A dimension that is missing or odd counts as ``other``."""
-    _buffer.add(name, value, dimensions)
+    _buffer.add(name.value, value, dimensions, spec=METRICS[name])
 
 
 def duration(name: MetricName, milliseconds: float, **dimensions: str) -> None:
     """Record how long something took, in milliseconds."""
-    _buffer.add(name, milliseconds, dimensions)
+    _buffer.add(name.value, milliseconds, dimensions, spec=METRICS[name])
 
 
 def flush() -> None:

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import LiteralString
 
 from shared.domain.identifiers import ClientId, GrantId
-from shared.domain.sign_ins import CODE_SECONDS_MAX, AuthorizationRequest
+from shared.domain.sign_ins import CODE_SECONDS_MAX, NO_TIME, AuthorizationRequest, SpentTime
 from shared.domain.tokens import TokenHash
 from shared.state.database import Transaction
 
 _ADD: LiteralString = """
     INSERT INTO app.authorization_codes
         (code_hash, grant_id, client_id, redirect_uri, scopes, resource, code_challenge,
-         expires_at)
+         expires_at, total_milliseconds, own_milliseconds)
     VALUES (%(code_hash)s, %(grant_id)s, %(client_id)s, %(redirect_uri)s, %(scopes)s,
-            %(resource)s, %(code_challenge)s, app.now() + make_interval(secs => %(seconds)s))
+            %(resource)s, %(code_challenge)s, app.now() + make_interval(secs => %(seconds)s),
+            %(total_milliseconds)s, %(own_milliseconds)s)
 """
 
 # Ten callers at once queue on the row lock of the UPDATE. The first gets it; for the others the
@@ -28,10 +29,12 @@ _TAKE: LiteralString = """
         RETURNING *
     )
     SELECT grant_id, client_id, redirect_uri, scopes, resource, code_challenge,
+           total_milliseconds, own_milliseconds,
            expires_at <= app.now() AS expired, false AS replayed
       FROM taken
      UNION ALL
     SELECT grant_id, client_id, redirect_uri, scopes, resource, code_challenge,
+           total_milliseconds, own_milliseconds,
            expires_at <= app.now() AS expired, true AS replayed
       FROM app.authorization_codes
      WHERE code_hash = %(code_hash)s AND NOT EXISTS (SELECT 1 FROM taken)
@@ -50,10 +53,16 @@ class CodeRecord:
     code_challenge: str
     expired: bool
     replayed: bool
+    spent: SpentTime = NO_TIME
 
 
 async def add(
-    tx: Transaction, *, code_hash: TokenHash, grant_id: GrantId, request: AuthorizationRequest
+    tx: Transaction,
+    *,
+    code_hash: TokenHash,
+    grant_id: GrantId,
+    request: AuthorizationRequest,
+    spent: SpentTime = NO_TIME,
 ) -> None:
     """Store a new code that lives for ``CODE_SECONDS_MAX``."""
     await tx.execute(
@@ -67,6 +76,8 @@ async def add(
             "resource": request.resource,
             "code_challenge": request.code_challenge,
             "seconds": CODE_SECONDS_MAX,
+            "total_milliseconds": spent.total_milliseconds,
+            "own_milliseconds": spent.own_milliseconds,
         },
     )
 
@@ -88,4 +99,5 @@ async def take(tx: Transaction, *, code_hash: TokenHash) -> CodeRecord | None:
         code_challenge=found["code_challenge"],
         expired=found["expired"],
         replayed=found["replayed"],
+        spent=SpentTime(found["total_milliseconds"], found["own_milliseconds"]),
     )

@@ -14,6 +14,8 @@ from typing import Any, Final, LiteralString
 
 from shared.domain.connection_lives import ConnectionLife
 from shared.errors.base import UnavailableError
+from shared.observability import metrics
+from shared.observability.metrics import MetricName
 from shared.state.connection import Answer, Connection
 from shared.state.driver_errors import (
     CommitUnknownError,
@@ -44,6 +46,11 @@ WatchConnect = Callable[[float], AbstractAsyncContextManager[None]]
 
 def _unwatched(_seconds: float) -> AbstractAsyncContextManager[None]:
     return contextlib.nullcontext()
+
+
+def _count(operation: str, outcome: str) -> None:
+    """A connection found dead after its rest is ``stale``: the connect that follows decides."""
+    metrics.count(MetricName.DATABASE_CONNECTIONS, operation=operation, outcome=outcome)
 
 
 class NestedTransactionError(RuntimeError):
@@ -242,9 +249,13 @@ class Database:
                 await connection.begin(seconds=seconds)
             elif connection.suspect:
                 await connection.check(seconds=seconds)
+            else:
+                return True
         except DatabaseUnavailableError:
+            _count("check", "stale")
             connection.drop()
             return False
+        _count("check", "ok")
         return True
 
     async def _connect(self, deadline: _Deadline, *, begin: bool) -> Connection:
@@ -261,13 +272,22 @@ class Database:
         try:
             async with self._watch_connect(seconds):
                 life = self._connection_life.drawn(_random.random())
-                return await Connection.open(self._conninfo, seconds=seconds, life=life)
+                return await self._counted_open(seconds, life)
         except DatabaseUnavailableError:
             raise
         except UnavailableError as refusal:
             raise DatabaseUnavailableError(
                 refusal.facts, retry_after_seconds=refusal.retry_after_seconds
             ) from refusal
+
+    async def _counted_open(self, seconds: float, life: ConnectionLife) -> Connection:
+        try:
+            opened = await Connection.open(self._conninfo, seconds=seconds, life=life)
+        except DatabaseUnavailableError:
+            _count("connect", "failed")
+            raise
+        _count("connect", "ok")
+        return opened
 
     def _rested_connection(self) -> Connection | None:
         while self._idle:

@@ -5,11 +5,13 @@ old pair over a new one.
 """
 
 import secrets
+from dataclasses import dataclass
 from typing import Any, LiteralString
 from uuid import UUID
 
 from shared.domain.grants import Grant, GrantStatus, SealedPair
 from shared.domain.identifiers import ClientId, GrantId, UpstreamSubject, UserId
+from shared.domain.known_clients import ClientFamily
 from shared.domain.refresh_times import KEEP_ALIVE_JITTER_SECONDS_MAX, KEEP_ALIVE_SECONDS
 from shared.domain.sessions import EndCause
 from shared.state.database import Transaction
@@ -20,10 +22,10 @@ _random = secrets.SystemRandom()
 _CREATE: LiteralString = """
     INSERT INTO app.grants
         (grant_id, user_id, client_id, pair_ciphertext, key_generation, access_expires_at,
-         refresh_at)
+         refresh_at, client_family)
     VALUES (%(grant_id)s, %(user_id)s, %(client_id)s, %(ciphertext)s, %(key_generation)s,
             app.now() + make_interval(secs => %(life_seconds)s),
-            app.now() + make_interval(secs => %(refresh_after_seconds)s))
+            app.now() + make_interval(secs => %(refresh_after_seconds)s), %(client_family)s)
 """
 
 _FIND: LiteralString = """
@@ -93,15 +95,16 @@ _END: LiteralString = """
            SET status = 'ended', ended_at = app.now(), ended_cause = %(cause)s, refresh_at = NULL,
                suspended_until = NULL, lease_owner = NULL, lease_until = NULL
          WHERE grant_id = %(grant_id)s AND status <> 'ended'
-        RETURNING grant_id
+        RETURNING grant_id, client_family
     ), closed AS (
         UPDATE app.sessions s SET ended_at = app.now(), ended_cause = %(cause)s
           FROM ended WHERE s.grant_id = ended.grant_id AND s.ended_at IS NULL
+        RETURNING s.session_id
     ), queued AS (
         INSERT INTO app.revocation_outbox (grant_id) SELECT grant_id FROM ended
         ON CONFLICT (grant_id) DO NOTHING
     )
-    SELECT grant_id FROM ended
+    SELECT client_family, (SELECT count(*) FROM closed) AS sessions FROM ended
 """
 
 # Whoever was not seen for long goes off the schedule until the next call refreshes on demand:
@@ -179,6 +182,15 @@ UNREDEEMED_SECONDS_MAX = 3_600
 """A grant this old without any session lost its code on the way to the client."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What ended with a grant."""
+
+    client_family: str
+    sessions: int
+    """Those that lived until now."""
+
+
 async def create(
     tx: Transaction,
     *,
@@ -188,6 +200,7 @@ async def create(
     pair: SealedPair,
     life_seconds: int,
     refresh_after_seconds: float | None,
+    client_family: ClientFamily = ClientFamily.OTHER,
 ) -> None:
     """Store a new grant with its first pair, which is pair generation 1.
 
@@ -204,6 +217,7 @@ async def create(
             "key_generation": pair.key_generation,
             "life_seconds": life_seconds,
             "refresh_after_seconds": refresh_after_seconds,
+            "client_family": client_family.value,
         },
     )
 
@@ -283,10 +297,13 @@ async def back_off(tx: Transaction, *, grant_id: GrantId, seconds: float) -> Non
     await tx.execute(_BACK_OFF, {"grant_id": grant_id, "seconds": seconds})
 
 
-async def end(tx: Transaction, *, grant_id: GrantId, cause: EndCause) -> bool:
-    """End the grant and its sessions, and queue telling Drupal; False if it had ended before."""
+async def end(tx: Transaction, *, grant_id: GrantId, cause: EndCause) -> Ended | None:
+    """End the grant and its sessions, and queue telling Drupal; None if it had ended before."""
     await tx.execute(_LOCK, {"grant_id": grant_id})
-    return await tx.row(_END, {"grant_id": grant_id, "cause": cause.value}) is not None
+    found = await tx.row(_END, {"grant_id": grant_id, "cause": cause.value})
+    if found is None:
+        return None
+    return Ended(client_family=found["client_family"], sessions=found["sessions"])
 
 
 async def due(

@@ -4,11 +4,12 @@ Only an end that was for want of a living pair: never one by a person, by a reus
 nothing of a person who is to be erased.
 """
 
+from dataclasses import dataclass
 from typing import LiteralString
 
 from shared.domain.grants import SealedPair
 from shared.domain.identifiers import GrantId
-from shared.domain.sessions import REVIVABLE_CAUSES
+from shared.domain.sessions import REVIVABLE_CAUSES, EndCause
 from shared.state.database import Transaction
 from shared.state.grants import keep_alive_seconds
 
@@ -32,15 +33,27 @@ _REVIVE: LiteralString = """
                keep_alive_at = app.now() + make_interval(secs => %(keep_alive_seconds)s),
                refresh_failures = 0, lease_owner = NULL, lease_until = NULL
           FROM dead WHERE g.grant_id = dead.grant_id
-        RETURNING g.grant_id
+        RETURNING g.client_family
     ), opened AS (
         UPDATE app.sessions s SET ended_at = NULL, ended_cause = NULL
           FROM dead
          WHERE s.grant_id = dead.grant_id AND s.ended_at = dead.ended_at
            AND s.ended_cause = dead.ended_cause
+        RETURNING s.session_id
     )
-    SELECT grant_id FROM revived
+    SELECT client_family, (SELECT count(*) FROM opened) AS sessions,
+           (SELECT ended_cause FROM dead) AS ended_cause
+      FROM revived
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Revived:
+    """What came back with a grant, and why it had ended."""
+
+    client_family: str
+    sessions: int
+    ended_cause: EndCause
 
 
 async def revive(
@@ -51,8 +64,8 @@ async def revive(
     pair: SealedPair,
     life_seconds: int,
     refresh_after_seconds: float | None,
-) -> bool:
-    """Give an ended grant its next pair, and its sessions back; False if its end is for good.
+) -> Revived | None:
+    """Give an ended grant its next pair, and its sessions back; None if its end is for good.
 
     ``pair_generation`` is that of the pair which was refused, as for ``grants.store_pair``.
     """
@@ -69,4 +82,10 @@ async def revive(
             "keep_alive_seconds": keep_alive_seconds(),
         },
     )
-    return found is not None
+    if found is None:
+        return None
+    return Revived(
+        client_family=found["client_family"],
+        sessions=found["sessions"],
+        ended_cause=EndCause(found["ended_cause"]),
+    )

@@ -104,7 +104,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         ),
         "SELECT, INSERT ON app.assertion_ids",
         "SELECT, INSERT, DELETE ON app.sign_ins",
-        "UPDATE (state_hash) ON app.sign_ins",
+        "UPDATE (state_hash, total_milliseconds, own_milliseconds) ON app.sign_ins",
         "SELECT, INSERT, UPDATE ON app.browser_approvals",
         "INSERT ON app.users",
         "UPDATE (seen_at) ON app.users",

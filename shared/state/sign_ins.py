@@ -6,17 +6,24 @@ The row count of one statement is the decision; never look before acting.
 from typing import Any, LiteralString
 
 from shared.domain.identifiers import ClientId, SignInId
-from shared.domain.sign_ins import SIGN_IN_SECONDS_MAX, AuthorizationRequest, SignIn
+from shared.domain.sign_ins import (
+    NO_TIME,
+    SIGN_IN_SECONDS_MAX,
+    AuthorizationRequest,
+    SignIn,
+    SpentTime,
+)
 from shared.domain.tokens import TokenHash
 from shared.state.database import Transaction
 
 _BEGIN: LiteralString = """
     INSERT INTO app.sign_ins
         (sign_in_id, browser_hash, consent_hash, client_id, redirect_uri, client_state, scopes,
-         resource, code_challenge, expires_at)
+         resource, code_challenge, expires_at, total_milliseconds, own_milliseconds)
     VALUES (%(sign_in_id)s, %(browser_hash)s, %(consent_hash)s, %(client_id)s, %(redirect_uri)s,
             %(client_state)s, %(scopes)s, %(resource)s, %(code_challenge)s,
-            app.now() + make_interval(secs => %(seconds)s))
+            app.now() + make_interval(secs => %(seconds)s), %(total_milliseconds)s,
+            %(own_milliseconds)s)
 """
 
 _FIND_FOR_CONSENT: LiteralString = """
@@ -28,7 +35,10 @@ _FIND_FOR_CONSENT: LiteralString = """
 
 # The same state again is no second sign-in: a double click, or Back and Allow once more.
 _SEND_UPSTREAM: LiteralString = """
-    UPDATE app.sign_ins SET state_hash = %(state_hash)s
+    UPDATE app.sign_ins
+       SET state_hash = %(state_hash)s,
+           total_milliseconds = total_milliseconds + %(total_milliseconds)s,
+           own_milliseconds = own_milliseconds + %(own_milliseconds)s
      WHERE sign_in_id = %(sign_in_id)s AND browser_hash = %(browser_hash)s
        AND consent_hash = %(consent_hash)s AND expires_at > app.now()
        AND (state_hash IS NULL OR state_hash = %(state_hash)s)
@@ -46,7 +56,8 @@ _DENY: LiteralString = """
 _TAKE: LiteralString = """
     DELETE FROM app.sign_ins WHERE state_hash = %(state_hash)s
     RETURNING sign_in_id, browser_hash, client_id, redirect_uri, client_state, scopes, resource,
-              code_challenge, expires_at > app.now() AS live
+              code_challenge, total_milliseconds, own_milliseconds,
+              expires_at > app.now() AS live
 """
 
 _APPROVE: LiteralString = """
@@ -78,6 +89,7 @@ async def begin(
     browser_hash: TokenHash,
     consent_hash: TokenHash,
     request: AuthorizationRequest,
+    spent: SpentTime = NO_TIME,
 ) -> None:
     """Open a sign-in that lives for ``SIGN_IN_SECONDS_MAX``."""
     await tx.execute(
@@ -93,6 +105,7 @@ async def begin(
             "resource": request.resource,
             "code_challenge": request.code_challenge,
             "seconds": SIGN_IN_SECONDS_MAX,
+            **_as_parameters(spent),
         },
     )
 
@@ -120,8 +133,12 @@ async def send_upstream(
     browser_hash: TokenHash,
     consent_hash: TokenHash,
     state_hash: TokenHash,
+    spent: SpentTime = NO_TIME,
 ) -> AuthorizationRequest | None:
-    """Record the consent and the state sent to Drupal, once; None where there is nothing to."""
+    """Record the consent and the state sent to Drupal, once; None where there is nothing to.
+
+    ``spent`` is added to what the sign-in has taken.
+    """
     return _request_or_none(
         await tx.row(
             _SEND_UPSTREAM,
@@ -130,6 +147,7 @@ async def send_upstream(
                 "browser_hash": browser_hash,
                 "consent_hash": consent_hash,
                 "state_hash": state_hash,
+                **_as_parameters(spent),
             },
         )
     )
@@ -163,6 +181,7 @@ async def take(tx: Transaction, *, state_hash: TokenHash) -> SignIn | None:
         sign_in_id=SignInId(taken["sign_in_id"]),
         request=_request(taken),
         browser_hash=TokenHash(taken["browser_hash"]),
+        spent=SpentTime(taken["total_milliseconds"], taken["own_milliseconds"]),
     )
 
 
@@ -186,6 +205,14 @@ async def has_approved(
     """Whether this browser's person agreed before to this client at this address, to anything."""
     asked = {"browser_hash": browser_hash, "client_id": client_id, "redirect_uri": redirect_uri}
     return await tx.row(_HAS_APPROVED, asked) is not None
+
+
+def _as_parameters(spent: SpentTime) -> dict[str, object]:
+    """Its values for a statement."""
+    return {
+        "total_milliseconds": spent.total_milliseconds,
+        "own_milliseconds": spent.own_milliseconds,
+    }
 
 
 def _approval(browser_hash: TokenHash, request: AuthorizationRequest) -> dict[str, object]:

@@ -23,7 +23,7 @@ import httpx2
 
 from shared.domain.connection_lives import ConnectionLife
 from shared.errors.base import ServiceError
-from shared.observability import metrics, recovery
+from shared.observability import metrics, recovery, stopwatch
 from shared.observability.metrics import MetricName
 from shared.observability.request_context import correlation_id
 from shared.observability.spans import SpanName
@@ -220,7 +220,7 @@ def observed(name: SpanName, operation: str) -> Iterator[None]:
     started = time.perf_counter()
     outcome = "ok"
     try:
-        with span(name, operation=operation), _fault_watched(name):
+        with span(name, operation=operation), _fault_watched(name), stopwatch.elsewhere():
             yield
     except ServiceError as error:
         outcome = error.code.value

@@ -6,12 +6,13 @@ The whole end is one transaction of the caller's; nothing here waits for Drupal.
 from collections.abc import Mapping
 
 from shared.domain.identifiers import ClientId, GrantId, SessionId, UserId
-from shared.domain.sessions import EndCause
+from shared.domain.sessions import RESPONSIBLE, EndCause, Responsible
 from shared.observability import metrics
 from shared.observability.metrics import MetricName
 from shared.state import audit_events, grants
 from shared.state.audit_events import AuditAction
 from shared.state.database import Transaction
+from shared.state.grants import Ended
 
 
 async def end_grant(
@@ -28,7 +29,8 @@ async def end_grant(
 
     Its pair goes to the revocation outbox, from which ``OutboxDrainer`` takes it to Drupal.
     """
-    if not await grants.end(tx, grant_id=grant_id, cause=cause):
+    ended = await grants.end(tx, grant_id=grant_id, cause=cause)
+    if ended is None:
         return False
     await audit_events.append(
         tx,
@@ -39,5 +41,17 @@ async def end_grant(
         client_id=client_id,
         details={"cause": cause.value, **(details or {})},
     )
-    metrics.count(MetricName.GRANTS_ENDED, cause=cause.value)
+    _count(ended, cause)
     return True
+
+
+def _count(ended: Ended, cause: EndCause) -> None:
+    family = ended.client_family
+    metrics.count(MetricName.GRANTS_ENDED, cause=cause.value)
+    if ended.sessions == 0:
+        return
+    metrics.count(
+        MetricName.SESSIONS_ENDED, ended.sessions, cause=cause.value, client_family=family
+    )
+    if RESPONSIBLE[cause] is Responsible.US:
+        metrics.count(MetricName.INVOLUNTARY_SIGN_OUTS, ended.sessions, client_family=family)

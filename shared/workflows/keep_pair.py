@@ -12,6 +12,7 @@ from uuid import UUID
 
 from shared.domain.grants import Grant, GrantStatus, SealedPair, UpstreamPair
 from shared.domain.refresh_times import STORE_ACKNOWLEDGED_SECONDS
+from shared.domain.sessions import RESPONSIBLE, Responsible
 from shared.domain.spilled_pairs import SpilledPair
 from shared.errors.base import UnavailableError
 from shared.observability import metrics
@@ -21,6 +22,7 @@ from shared.observability.request_context import remaining_seconds
 from shared.state import audit_events, grants, refresh_attempts, revived_grants
 from shared.state.audit_events import AuditAction
 from shared.state.database import Database, Transaction
+from shared.state.revived_grants import Revived
 from shared.vault.token_vault import TokenVault
 from shared.workflows.safety_nets import PairSpill
 from shared.workflows.sealed_pairs import refresh_after_seconds, seal_next_pair
@@ -167,8 +169,9 @@ async def store_or_revive(
         refresh_after_seconds=refresh_after,
     )
     action = AuditAction.UPSTREAM_REFRESHED
+    revived = None
     if not stored:
-        stored = await revived_grants.revive(
+        revived = await revived_grants.revive(
             tx,
             grant_id=grant.grant_id,
             pair_generation=grant.pair_generation,
@@ -177,14 +180,14 @@ async def store_or_revive(
             refresh_after_seconds=refresh_after,
         )
         action = AuditAction.GRANT_REVIVED
-    if not stored:
+    if not stored and revived is None:
         current = await grants.find(tx, grant.grant_id)
         # Where it lives on, an earlier try was committed after all, or another worker has stored
         # the pair: Drupal lets one live at a time, and the row's is the later one.
         gone = current is None or current.status is GrantStatus.ENDED
         return Kept(unwanted=gone, stored=not gone, fenced_off=True)
-    if action is AuditAction.GRANT_REVIVED:
-        metrics.count(MetricName.GRANTS_REVIVED)
+    if revived is not None:
+        _count(revived)
         log.warning("grant revived", grant_id=str(grant.grant_id))
     await audit_events.append(
         tx,
@@ -195,6 +198,17 @@ async def store_or_revive(
         details={"recovered": True} if recovered else None,
     )
     return Kept(stored=True)
+
+
+def _count(revived: Revived) -> None:
+    """The end was none: the site had not taken the grant back, whoever said so."""
+    metrics.count(MetricName.GRANTS_REVIVED)
+    if revived.sessions and RESPONSIBLE[revived.ended_cause] is not Responsible.US:
+        metrics.count(
+            MetricName.INVOLUNTARY_SIGN_OUTS,
+            revived.sessions,
+            client_family=revived.client_family,
+        )
 
 
 class _Patience:

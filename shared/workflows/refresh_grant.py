@@ -28,7 +28,7 @@ from shared.domain.refresh_times import (
 )
 from shared.domain.sessions import EndCause
 from shared.errors.base import ServiceError, UnavailableError
-from shared.observability import metrics
+from shared.observability import metrics, stopwatch
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
 from shared.observability.spans import SpanName
@@ -112,17 +112,13 @@ class GrantRefresher:
         if self._circuits is not None:
             # Before the grant is claimed: whoever comes later need not wait for a lease.
             refuse_while_open(self._circuits, Dependency.DRUPAL_OAUTH)
-        started = time.perf_counter()
         outcome = RefreshOutcome.INDETERMINATE
-        try:
-            with span(SpanName.REFRESH):
-                outcome = await self._refresh(grant_id, pair_generation, timeout_seconds)
-        finally:
-            milliseconds = (time.perf_counter() - started) * 1000
-            metrics.count(MetricName.UPSTREAM_REFRESHES, outcome=outcome.value)
-            metrics.duration(
-                MetricName.UPSTREAM_REFRESH_DURATION, milliseconds, outcome=outcome.value
-            )
+        with stopwatch.timed() as watch:
+            try:
+                with span(SpanName.REFRESH):
+                    outcome = await self._refresh(grant_id, pair_generation, timeout_seconds)
+            finally:
+                _count(outcome, watch)
         return outcome
 
     async def _refresh(
@@ -332,6 +328,15 @@ class _TimeLeft:
         if left < self._seconds * ASK_SHARE_MIN:
             raise UpstreamTimeoutError({"waited_for": "preparation"}, sent=False)
         return left
+
+
+def _count(outcome: RefreshOutcome, watch: stopwatch.Stopwatch) -> None:
+    ended = outcome.value
+    metrics.count(MetricName.UPSTREAM_REFRESHES, outcome=ended)
+    metrics.duration(MetricName.UPSTREAM_REFRESH_DURATION, watch.total_milliseconds, outcome=ended)
+    metrics.duration(
+        MetricName.UPSTREAM_REFRESH_OWN_DURATION, watch.own_milliseconds, outcome=ended
+    )
 
 
 def _back_off_seconds() -> float:

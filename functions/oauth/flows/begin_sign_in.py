@@ -19,12 +19,13 @@ from functions.oauth.refusals import (
     SignInExpiredError,
     UnknownClientError,
 )
+from functions.oauth.request_time import spent_time
 from shared.domain import redirects
 from shared.domain.clients import Client, RegistrationKind
 from shared.domain.document_ids import looks_like_document_id
 from shared.domain.identifiers import SignInId, new_id
 from shared.domain.known_clients import client_family
-from shared.domain.sign_ins import AuthorizationRequest
+from shared.domain.sign_ins import NO_TIME, AuthorizationRequest
 from shared.domain.tokens import PlainToken, TokenHash, TokenKind, hash_token, mint
 from shared.observability import metrics
 from shared.observability.metrics import MetricName
@@ -94,6 +95,7 @@ async def begin(
             browser_hash=browser_hash,
             consent_hash=hash_token(form.consent),
             request=request,
+            spent=spent_time(),
         )
         metrics.count(MetricName.SIGN_INS, outcome="begun")
         family = client_family(client).value
@@ -175,6 +177,8 @@ async def _send_upstream(
         browser_hash=browser_hash,
         consent_hash=consent_hash,
         state_hash=hash_token(state),
+        # Remembered, it is the very request that has begun the sign-in.
+        spent=NO_TIME if remembered else spent_time(),
     )
     if request is None:
         raise SignInExpiredError

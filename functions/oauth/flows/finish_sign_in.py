@@ -17,6 +17,7 @@ from functions.oauth.refusals import (
     SignInOtherBrowserError,
     SignInRefusedUpstreamError,
 )
+from functions.oauth.request_time import spent_time
 from shared.domain.grants import UpstreamPair
 from shared.domain.identifiers import ClientId, GrantId, UserId, new_id
 from shared.domain.known_clients import ClientFamily, client_family
@@ -107,9 +108,12 @@ async def _upstream_code(
 ) -> str:
     """Drupal's code; its error answer goes on to the client in our words."""
     error, code = parameters.get("error"), parameters.get("code")
+    denied = error == _ACCESS_DENIED
+    if not denied:
+        # The denominator of completion: what a person decides is no failure.
+        metrics.count(MetricName.SIGN_INS, outcome="returned")
     if error is not None:
         await _refuse(dependencies, sign_in, reason="upstream_error")
-        denied = error == _ACCESS_DENIED
         raise ReturnedToClientError(
             AccessDeniedError() if denied else SignInRefusedUpstreamError(),
             redirect_uri=sign_in.request.redirect_uri,
@@ -154,6 +158,7 @@ async def _store(dependencies: Dependencies, sign_in: SignIn, pair: UpstreamPair
     sealed = await dependencies.vault.seal(encode_pair(pair), user_salt=salt, binding=binding)
     code = mint(TokenKind.CODE)
     async with dependencies.database.transaction() as tx:
+        family = await _use_client(tx, sign_in.request.client_id)
         await grants.create(
             tx,
             grant_id=grant_id,
@@ -162,17 +167,23 @@ async def _store(dependencies: Dependencies, sign_in: SignIn, pair: UpstreamPair
             pair=sealed,
             life_seconds=pair.life_seconds,
             refresh_after_seconds=_refresh_after_seconds(pair),
+            client_family=family,
         )
         await authorization_codes.add(
-            tx, code_hash=hash_token(code), grant_id=grant_id, request=sign_in.request
+            tx,
+            code_hash=hash_token(code),
+            grant_id=grant_id,
+            request=sign_in.request,
+            spent=sign_in.spent.and_then(spent_time()),
         )
-        await _record(tx, sign_in, user_id=user_id, grant_id=grant_id)
+        await _record(tx, sign_in, user_id=user_id, grant_id=grant_id, family=family)
     return FinishedSignIn(request=sign_in.request, code=code)
 
 
-async def _record(tx: Transaction, sign_in: SignIn, *, user_id: UserId, grant_id: GrantId) -> None:
+async def _record(
+    tx: Transaction, sign_in: SignIn, *, user_id: UserId, grant_id: GrantId, family: ClientFamily
+) -> None:
     request = sign_in.request
-    family = await _use_client(tx, request.client_id)
     if may_skip_consent(request.redirect_uri):
         await sign_ins.approve_in_browser(
             tx, browser_hash=sign_in.browser_hash, request=request, seconds=APPROVAL_SECONDS
@@ -184,17 +195,17 @@ async def _record(tx: Transaction, sign_in: SignIn, *, user_id: UserId, grant_id
             user_id=user_id,
             grant_id=grant_id,
             client_id=request.client_id,
-            details={"client_family": family},
+            details={"client_family": family.value},
         )
 
 
-async def _use_client(tx: Transaction, client_id: ClientId) -> str:
+async def _use_client(tx: Transaction, client_id: ClientId) -> ClientFamily:
     """Keep the client for good; whose it is."""
     await clients.mark_used(tx, client_id)
     client = await clients.find(tx, client_id)
     family = ClientFamily.OTHER if client is None else client_family(client)
     metrics.count(MetricName.CLIENT_SIGN_INS, client_family=family.value, outcome="completed")
-    return family.value
+    return family
 
 
 def _refresh_after_seconds(pair: UpstreamPair) -> float | None:

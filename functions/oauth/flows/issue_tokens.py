@@ -19,12 +19,16 @@ from functions.oauth.refusals import (
     RefusalError,
     UnsupportedGrantTypeError,
 )
+from functions.oauth.request_time import spent_time
 from shared.domain import pkce
 from shared.domain.grants import Grant, GrantStatus
 from shared.domain.identifiers import NO_GRANT, ClientId, SessionId, new_id
 from shared.domain.rate_limits import LimitName
 from shared.domain.sessions import EndCause
+from shared.domain.sign_ins import SpentTime
 from shared.domain.tokens import TokenKind, has_shape, hash_token
+from shared.observability import metrics
+from shared.observability.metrics import MetricName
 from shared.state import audit_events, authorization_codes, grants, sessions
 from shared.state.audit_events import AuditAction
 from shared.state.authorization_codes import CodeRecord
@@ -71,11 +75,17 @@ async def _redeem_code(
             await take(tx, LimitName.CODES_BY_PERSON, str(grant.user_id))
             issued = replace(minted, scopes=record.scopes)
             await _open_session(dependencies, tx, record, issued)
+            _tell_time(record.spent.and_then(spent_time()))
             return issued
         if await _was_stored(tx, minted) and record is not None:
             return replace(minted, scopes=record.scopes)
         await _record_refusal(tx, record, client_id=client.client_id)
     raise refusal or InvalidGrantError()  # outside, so that the code stays used
+
+
+def _tell_time(spent: SpentTime) -> None:
+    metrics.duration(MetricName.SIGN_IN_DURATION, spent.total_milliseconds)
+    metrics.duration(MetricName.SIGN_IN_OWN_DURATION, spent.own_milliseconds)
 
 
 async def _was_stored(tx: Transaction, issued: IssuedTokens) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final, LiteralString
 from shared.domain.clients import Client, RegistrationKind
 from shared.domain.grants import SealedPair
 from shared.domain.identifiers import ClientId, GrantId, SessionId, UpstreamSubject, UserId, new_id
+from shared.domain.known_clients import ClientFamily
 from shared.domain.sign_ins import AuthorizationRequest
 from shared.domain.tokens import TokenHash, TokenKind, hash_token, mint
 from shared.state import clients, data_keys, grants, sessions, users
@@ -72,6 +73,7 @@ async def add_grant(
     subject: str | None = None,
     life_seconds: int = 300,
     refresh_after_seconds: float | None = None,
+    client_family: ClientFamily = ClientFamily.OTHER,
 ) -> GrantId:
     """A grant with its first pair; client, data key and person are added where missing."""
     grant_id = GrantId(new_id())
@@ -94,6 +96,7 @@ async def add_grant(
             pair=PAIR,
             life_seconds=life_seconds,
             refresh_after_seconds=refresh_after_seconds,
+            client_family=client_family,
         )
     return grant_id
 

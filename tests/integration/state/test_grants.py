@@ -64,7 +64,7 @@ async def end(
     database: Database, grant_id: GrantId, cause: EndCause = EndCause.REVOKED_BY_CLIENT
 ) -> bool:
     async with database.transaction() as tx:
-        return await grants.end(tx, grant_id=grant_id, cause=cause)
+        return bool(await grants.end(tx, grant_id=grant_id, cause=cause))
 
 
 async def find(database: Database, grant_id: GrantId) -> Grant | None:

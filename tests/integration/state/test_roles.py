@@ -12,6 +12,7 @@ from shared.circuit.rules import fleet_terms
 from shared.domain.circuits import CallReport, Dependency, ProbeOutcome, ProbeTurn
 from shared.domain.identifiers import GrantId, SignInId, UpstreamSubject, UserId, new_id
 from shared.domain.sessions import EndCause
+from shared.domain.sign_ins import SpentTime
 from shared.domain.site_tools import SiteToolList
 from shared.domain.tokens import TokenKind
 from shared.state import (
@@ -133,6 +134,7 @@ REFUSED: dict[AppRole, tuple[LiteralString, ...]] = {
         "UPDATE app.data_keys SET created_at = now()",
     ),
 }
+SPENT = SpentTime(total_milliseconds=20.0, own_milliseconds=5.0)
 
 
 @pytest.fixture
@@ -274,10 +276,12 @@ async def test_the_authorization_server_signs_somebody_in(as_role: As) -> None:
         await clients.add(tx, a_client(), unused_seconds=DAY)
         denied, taken = SignInId(new_id()), SignInId(new_id())
         for sign_in_id in (denied, taken):
-            await sign_ins.begin(tx, sign_in_id=sign_in_id, request=REQUEST, **hashes)
+            await sign_ins.begin(tx, sign_in_id=sign_in_id, request=REQUEST, spent=SPENT, **hashes)
         assert await sign_ins.deny(tx, sign_in_id=denied, **hashes)
         assert await sign_ins.find_for_consent(tx, sign_in_id=taken, **hashes)
-        assert await sign_ins.send_upstream(tx, sign_in_id=taken, state_hash=state_hash, **hashes)
+        assert await sign_ins.send_upstream(
+            tx, sign_in_id=taken, state_hash=state_hash, spent=SPENT, **hashes
+        )
         for _ in range(2):
             await sign_ins.approve_in_browser(
                 tx, browser_hash=hashes["browser_hash"], request=REQUEST, seconds=DAY

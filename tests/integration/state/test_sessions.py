@@ -242,7 +242,7 @@ async def test_nothing_lives_after_an_end_that_races_a_rotation(
             cause = EndCause.REVOKED_BY_CLIENT
             if what == "session":
                 return await sessions.end(tx, session_id=session.session_id, cause=cause)
-            return await grants.end(tx, grant_id=session.grant_id, cause=cause)
+            return bool(await grants.end(tx, grant_id=session.grant_id, cause=cause))
 
     for turn in range(50):
         session = await add_session(database)
@@ -275,7 +275,7 @@ async def test_a_session_opened_while_its_grant_waits_to_end_ends_with_it(
 
 async def end_grant(database: Database, grant_id: GrantId) -> bool:
     async with database.transaction() as tx:
-        return await grants.end(tx, grant_id=grant_id, cause=EndCause.REJECTED_UPSTREAM)
+        return bool(await grants.end(tx, grant_id=grant_id, cause=EndCause.REJECTED_UPSTREAM))
 
 
 async def until_somebody_waits(database: Database) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from shared.domain.identifiers import SignInId, new_id
-from shared.domain.sign_ins import SIGN_IN_SECONDS_MAX, SignIn
+from shared.domain.sign_ins import SIGN_IN_SECONDS_MAX, SignIn, SpentTime
 from shared.domain.tokens import TokenHash
 from shared.state import sign_ins
 from shared.state.database import Database
@@ -57,6 +57,22 @@ async def deny(database: Database, begun: Opened) -> bool:
         found = await sign_ins.deny(tx, **vars(begun))
     assert found in (None, REQUEST)
     return found is not None
+
+
+async def test_a_sign_in_adds_up_what_our_requests_have_taken(
+    database: Database, opened: Opened
+) -> None:
+    state_hash = a_hash()
+    async with database.transaction() as tx:
+        for _ in range(2):
+            await sign_ins.send_upstream(
+                tx, **vars(opened), state_hash=state_hash, spent=SpentTime(30.0, 20.0)
+            )
+
+    taken = await take(database, state_hash)
+
+    assert taken is not None
+    assert taken.spent.and_then(SpentTime(5.0, 1.0)) == SpentTime(65.0, 41.0)
 
 
 async def take(database: Database, state_hash: TokenHash) -> SignIn | None:

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from shared.observability import metrics
-from shared.observability.metrics import METRICS, Dimension, MetricName, count, duration
+from shared.observability import metrics, sample_buffer
+from shared.observability.metric_spec import Dimension
+from shared.observability.metrics import METRICS, MetricName, count, duration
 from shared.observability.request_context import begin_request
 from tests.unit.observability import canaries
 from tests.unit.observability.conftest import Lines
@@ -15,9 +16,9 @@ def _assert_valid_emf(line: dict[str, Any]) -> None:
     directive = line["_aws"]["CloudWatchMetrics"][0]
     assert isinstance(line["_aws"]["Timestamp"], int)
     assert directive["Namespace"] == metrics.NAMESPACE
-    for dimension in directive["Dimensions"][0]:
-        assert 1 <= len(line[dimension]) <= 1024
-    assert len(directive["Dimensions"][0]) <= 30
+    for dimension_set in directive["Dimensions"]:
+        assert len(dimension_set) <= 30
+        assert all(1 <= len(line[dimension]) <= 1024 for dimension in dimension_set)
     assert 1 <= len(directive["Metrics"]) <= 100
     for metric in directive["Metrics"]:
         assert metric["Unit"] in {"Count", "Milliseconds"}
@@ -59,7 +60,7 @@ def test_a_flush_with_nothing_to_say_writes_nothing(lines: Lines) -> None:
 
 
 def test_many_samples_outside_an_invocation_are_written_as_they_come(lines: Lines) -> None:
-    for _ in range(metrics.SAMPLES_MAX * 3):
+    for _ in range(sample_buffer.SAMPLES_MAX * 3):
         duration(MetricName.UPSTREAM_DURATION, 1, operation="refresh")
 
     written = lines()
@@ -88,12 +89,12 @@ def test_a_missing_dimension_counts_as_other_and_an_unknown_one_as_nothing(lines
 
 
 def test_the_number_of_values_of_a_dimension_is_bounded(lines: Lines) -> None:
-    for number in range(metrics.DIMENSION_VALUES_MAX * 2):
+    for number in range(sample_buffer.DIMENSION_VALUES_MAX * 2):
         count(MetricName.GRANTS_ENDED, cause=f"cause_{number}")
     metrics.flush()
 
     distinct = {line[Dimension.CAUSE] for line in lines()}
-    assert len(distinct) <= metrics.DIMENSION_VALUES_MAX + 1
+    assert len(distinct) <= sample_buffer.DIMENSION_VALUES_MAX + 1
     assert "other" in distinct
 
 
@@ -109,3 +110,28 @@ async def test_samples_of_concurrent_requests_keep_their_correlation_id(lines: L
     assert {(line["correlation_id"], line["RowsPurged"][0]) for line in lines()} == {
         (f"request-{number}", float(number)) for number in range(1, 11)
     }
+
+
+def test_totals_over_all_functions_are_written_beside_a_functions_own(lines: Lines) -> None:
+    count(MetricName.SESSIONS_ENDED, cause="expired", client_family="claude")
+    count(MetricName.GRANTS_ENDED, cause="expired")
+    metrics.flush()
+
+    sessions, grants = (line["_aws"]["CloudWatchMetrics"][0] for line in lines())
+    assert sessions["Dimensions"] == [
+        ["service", "stage", "cause", "client_family"],
+        ["stage", "cause"],
+        ["stage"],
+    ]
+    assert grants["Dimensions"] == [["service", "stage", "cause"], ["stage", "cause"]]
+
+
+def test_samples_with_other_totals_do_not_share_a_line(lines: Lines) -> None:
+    count(MetricName.KEY_UNUSABLE)
+    count(MetricName.INVOCATIONS)
+    metrics.flush()
+
+    assert [sorted({"KeyUnusable", "Invocations"} & set(line)) for line in lines()] == [
+        ["KeyUnusable"],
+        ["Invocations"],
+    ]
