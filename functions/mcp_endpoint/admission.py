@@ -18,6 +18,7 @@ from shared.errors.base import ServiceError, UnavailableError
 from shared.errors.catalogue import ErrorCode
 from shared.observability import metrics
 from shared.state.calls import Admission, CallRecord, CallRefusal
+from shared.state.database import DatabaseUnavailableError
 
 WORK_SECONDS_MIN: Final = 1.0
 """A call with less time than this for the site is not begun."""
@@ -62,6 +63,16 @@ def note_refusal(asked: Admission, refusal: ServiceError) -> None:
     rated = refusal.code is ErrorCode.TOO_MANY_REQUESTS
     rule = asked.limit.value if rated else CALLS_IN_FLIGHT_RULE
     metrics.count(metrics.MetricName.RATE_LIMIT_REFUSALS, rule=rule)
+
+
+def refuse_changes(asked: Admission) -> None:
+    """Let only reading pass: the site's own tools may change something there.
+
+    Raises:
+        DatabaseUnavailableError: this call may do more.
+    """
+    if asked.limit is LimitName.SITE_TOOLS_BY_PERSON:
+        raise DatabaseUnavailableError({"waited_for": "reads only"})
 
 
 class Turns:

@@ -70,6 +70,8 @@ class CheckedCall:
     call: AuthenticatedCall
     call_id: CallId | None
     refusal: ServiceError | None
+    reads_only: bool = False
+    """Whether Postgres could not be asked: nothing that changes anything may begin."""
 
 
 class BearerCheck:
@@ -104,8 +106,13 @@ class BearerCheck:
         if record is None:
             raise AccessTokenInvalidError({"reason": "unknown"})
         call, refusal = self._judge(record), refusal_of(record)
-        call_id = admission.call_id if admission is not None and refusal is None else None
-        return CheckedCall(call=call, call_id=call_id, refusal=refusal)
+        holds_slot = refusal is None and not record.remembered
+        return CheckedCall(
+            call=call,
+            call_id=admission.call_id if admission is not None and holds_slot else None,
+            refusal=refusal,
+            reads_only=record.remembered,
+        )
 
     def _judge(self, record: CallRecord) -> AuthenticatedCall:
         if record.session_ended or record.grant_ended:

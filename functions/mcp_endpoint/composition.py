@@ -30,6 +30,7 @@ from functions.mcp_endpoint.tools.content_tools import ContentTools
 from functions.mcp_endpoint.tools.site_listing import ListingRules
 from functions.mcp_endpoint.tools.site_requests import Caller, SiteRequests
 from functions.mcp_endpoint.tools.site_tools import SiteToolRunner
+from functions.mcp_endpoint.verified_calls import VerifiedCalls
 from functions.mcp_endpoint.waiting import ANSWER_MARGIN_SECONDS
 from shared.assembly import (
     OpenedAdapters,
@@ -78,6 +79,7 @@ class Parts:
     rpc: DrupalRpc
     readiness: OpenedReadiness
     site_catalogue: SiteCatalogue
+    verified: VerifiedCalls
 
     def forget(self) -> None:
         """Drop connections, opened keys, and what was known about people."""
@@ -86,6 +88,7 @@ class Parts:
         self.rpc.drop_connections()
         self.readiness.forget()
         self.site_catalogue.forget()
+        self.verified.forget()
 
     async def close(self) -> None:
         """Close every connection, where a process ends in good order."""
@@ -144,7 +147,9 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         resources=Resources(content, pages=pages, remaining_seconds=remaining_seconds),
         prompts=build_prompts(),
     )
-    parts = _exchange_parts(settings, offer, CallsTable(opened.database, circuits), links)
+    table = CallsTable(opened.database, circuits)
+    memory_pressure.on_pressure(table.verified.forget)
+    parts = _exchange_parts(settings, offer, table, links)
     app = McpEndpoint(
         parts,
         issuer_url=settings.issuer_url,
@@ -163,6 +168,7 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         rpc=rpc,
         readiness=readiness,
         site_catalogue=site_catalogue,
+        verified=table.verified,
     )
 
 
@@ -182,6 +188,7 @@ class CallsTable:
     def __init__(self, database: Database, circuits: CircuitGuard) -> None:
         self._database = database
         self._circuits = circuits
+        self.verified = VerifiedCalls(self.find)
 
     async def find(self, token_hash: TokenHash, admission: Admission | None) -> CallRecord | None:
         """All that is known about a bearer; lets the call in, where it asks for it.
@@ -244,7 +251,9 @@ def _exchange_parts(
     offered = offered_scopes(site_tools=settings.site_tools_enabled)
     return ExchangeParts(
         body_bytes_max=settings.request_body_bytes_max,
-        bearer=BearerCheck(find_call=table.find, resource=settings.mcp_url, scopes_offered=offered),
+        bearer=BearerCheck(
+            find_call=table.verified.find, resource=settings.mcp_url, scopes_offered=offered
+        ),
         challenges=Challenges(resource=settings.mcp_url, scopes_offered=offered),
         permissions=Permissions(offer.toolbox, offer.resources, offer.prompts),
         protocol=McpProtocol(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from functions.mcp_endpoint import call_state
 from functions.mcp_endpoint.account_link import AccountLinks
-from functions.mcp_endpoint.admission import AdmissionRules, Turns, note_refusal
+from functions.mcp_endpoint.admission import AdmissionRules, Turns, note_refusal, refuse_changes
 from functions.mcp_endpoint.answers import (
     Answer,
     Message,
@@ -90,6 +90,8 @@ class MessageExchange:
                 checked = await parts.bearer.authenticate(self._scope, admission)
             if admission is not None and checked.refusal is not None:
                 note_refusal(admission, checked.refusal)
+            if admission is not None and checked.reads_only:
+                refuse_changes(admission)
             state = CallState(
                 call=checked.call,
                 request_id=message.request_id,

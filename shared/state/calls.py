@@ -92,6 +92,8 @@ class CallRecord:
     circuits: FleetView
     refusal: CallRefusal | None = None
     wait_seconds: float | None = None
+    remembered: bool = False
+    """Whether this is what was known a moment ago, because Postgres does not answer now."""
 
     @property
     def token_expired(self) -> bool:

@@ -15,6 +15,7 @@ CONTAINERS = frozenset({"dict", "set", "list", "deque", "defaultdict", "Counter"
 
 BOUNDS: dict[str, str] = {
     "functions/mcp_endpoint/site_catalogue.py:_values": "PEOPLE_MAX",
+    "functions/mcp_endpoint/verified_calls.py:_verified": "VERIFIED_MAX",
     "shared/circuit/fleet_link.py:_timers": "one for each Dependency",
     "shared/circuit/fleet_link.py:_under_way": "one report and one probe for each Dependency",
     "shared/lambda_stream/lifespan.py:state": "one for each application; ours writes nothing",

@@ -1,0 +1,51 @@
+"""What goes on while Postgres or Drupal is away, through the composed function."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from shared.state.roles import AppRole
+from tests.integration.mcp_endpoint.pieces import a_stack
+from tests.unit.mcp_endpoint.pieces import tool_call
+
+SEARCH = tool_call("search_tutorials", {"query": "module"})
+READ = tool_call("get_tutorial", {"id": "101"})
+
+
+@contextmanager
+def postgres_away(admin: psycopg.Connection[Any]) -> Iterator[None]:
+    """The function's role loses its connections and gets no other."""
+    database = sql.Identifier(admin.info.dbname)
+    admin.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(database))
+    admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND usename = %s",
+        [AppRole.MCP_ENDPOINT.value],
+    )
+    try:
+        yield
+    finally:
+        admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO PUBLIC").format(database))
+
+
+async def test_who_was_verified_reads_on_while_postgres_is_away(
+    database_url: str, kms_key_id: str, database_admin: psycopg.Connection[Any]
+) -> None:
+    async with a_stack(database_url, kms_key_id) as stack:
+        maya, felix = await stack.sign_in("maya"), await stack.sign_in("felix")
+        await stack.post(READ, maya.token)
+        with postgres_away(database_admin):
+            read = await stack.post(READ, maya.token)
+            found = await stack.post(SEARCH, maya.token)
+            site_tool = await stack.post(tool_call("user_me"), maya.token)
+            stranger = await stack.post(READ, felix.token)
+
+    for answer in (read, found):
+        assert answer.json()["result"]["isError"] is False
+    for refused in (site_tool, stranger):
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) >= 1
+        assert refused.json()["error"]["data"]["code"] == "database_unavailable"
