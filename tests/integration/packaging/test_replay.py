@@ -69,11 +69,10 @@ async def test_what_sam_local_is_given_leads_to_the_stack(tmp_path: Path) -> Non
 
 
 def _connects(function: str, given: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """The connection strings that a function is given, and as whom each has to connect."""
-    if function != "migrate":
+    """The connection strings that a function is given, if any, and as whom each has to connect."""
+    if "DATABASE_URL" in given:
         yield given["DATABASE_URL"], AppRole[function.upper()].value
-        return
-    for key, url in json.loads(given["DATABASE_URLS"]).items():
+    for key, url in json.loads(given.get("DATABASE_URLS", "{}")).items():
         yield url, SUPERUSER if key == "migrate" else AppRole[key.upper()].value
 
 
