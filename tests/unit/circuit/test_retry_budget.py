@@ -72,16 +72,3 @@ def test_at_most_one_call_in_ten_is_a_repeat_once_the_budget_is_used_up(
             budget, retries = budget.after_retry(), retries + 1
         assert 0 <= budget.tokens <= 10
     assert retries <= 10 + 0.1 * len(failures)
-
-
-@given(st.floats(0, 100), st.floats(0, 20), st.floats(0, 100))
-def test_a_call_never_gets_time_that_the_answer_needs(
-    at: float, timeout: float, now: float
-) -> None:
-    seconds = Deadline(at).call_seconds(timeout, now)
-    assert 0 <= seconds <= timeout
-    assert seconds == 0 or now + seconds <= at - ANSWER_SECONDS + 1e-9
-
-
-def test_without_a_deadline_a_call_has_its_own_timeout() -> None:
-    assert Deadline().call_seconds(8.0, 1e9) == 8.0
