@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 HANG = b"<hang>"
@@ -17,9 +17,12 @@ class ScriptedSite:
     answers: list[bytes] = field(default_factory=list)
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
+    on_answer: Callable[[], None] = lambda: None
+    """Called just before an answer is sent."""
 
     def next_answer(self) -> bytes:
         """The answer to the request that has just arrived."""
+        self.on_answer()
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
