@@ -4,18 +4,23 @@ Clients throw their tokens away on ``invalid_grant``, ``invalid_client``, 401 an
 outage is told as JSON ``503 temporarily_unavailable``, on the pages as a page, and nowhere else.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import httpx2
+import psycopg
 import pytest
 
 from functions.oauth.app import create_app
 from functions.oauth.dependencies import Dependencies
+from shared.circuit.guard import CircuitGuard
+from shared.circuit.watches import OperationWatch, oauth_watch
 from shared.discovery.security_headers import security_headers
 from shared.errors.catalogue import CATALOGUE, ErrorCode
+from shared.state.circuits import StoredCircuits
 from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
 from shared.upstream.drupal_oauth import DrupalOAuth
@@ -222,3 +227,40 @@ async def test_what_an_outage_held_up_works_after_it(
     assert {name: answer.status_code for name, answer in answers.items()} == {
         name: WELL[name] for name in affected
     }
+
+
+async def test_while_the_sites_circuit_is_open_sign_ins_say_when_to_come_back_and_send_nothing(
+    prepared: Prepared, dependencies: Dependencies, database_admin: psycopg.Connection[Any]
+) -> None:
+    database_admin.execute(
+        "INSERT INTO app.circuits (dependency, state, changed_at)"
+        " VALUES ('drupal_oauth', 'forced_open', app.now())"
+    )
+    circuits = CircuitGuard(fleet=StoredCircuits(dependencies.database))
+    sent: list[str] = []
+    upstream = DrupalOAuth(
+        DrupalSite(base_url="http://127.0.0.1:1", client_id="drupalize-mcp"),
+        watch=_noting(oauth_watch(circuits), sent),
+    )
+    affected = AFFECTED[Dependency.DRUPAL, Manner.REFUSED]
+
+    answers = await prepared.all(replace(dependencies, upstream=upstream))
+
+    assert not sent
+    expected = {name: 503 if name in affected else status for name, status in WELL.items()}
+    assert {name: answer.status_code for name, answer in answers.items()} == expected
+    for name in affected:
+        assert CATALOGUE[SITE_AWAY].message in answers[name].text
+        assert int(answers[name].headers["retry-after"]) > 0
+
+
+def _noting(watch: OperationWatch, sent: list[str]) -> OperationWatch:
+    """``watch``, and a list of what it lets out."""
+
+    @asynccontextmanager
+    async def noting(operation: str, *, timeout_seconds: float) -> AsyncIterator[None]:
+        async with watch(operation, timeout_seconds=timeout_seconds):
+            sent.append(operation)
+            yield
+
+    return noting
