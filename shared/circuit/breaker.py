@@ -22,6 +22,7 @@ Chance = Callable[[], float]
 """A number from 0 up to 1; each environment's own, also after a restore from a snapshot."""
 
 RETRY_SECONDS_MIN: Final = 1
+NO_PROBE: Final = "no_probe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ class Breaker:
         after = machine.give_up_probe(
             self._circuit, ticket, self._clock(), wait_seconds=wait_seconds
         )
-        self._become(after, cause="probe")
+        self._become(after, cause=NO_PROBE)
 
     def follow(self, fleet: FleetCircuit | None) -> None:
         """Hear the fleet's word."""
@@ -112,16 +113,17 @@ class Breaker:
 
     def _become(self, circuit: Circuit, *, cause: str) -> None:
         before, self._circuit = self._circuit, circuit
-        if before.state is circuit.state:
+        # Half-open comes and goes with every try for the fleet's one probe; a span and a metric of
+        # their own tell of probes that go out.
+        going_half_open = circuit.state is CircuitState.HALF_OPEN
+        if before.state is circuit.state or going_half_open or cause == NO_PROBE:
             return
         metrics.count(
             MetricName.CIRCUIT_TRANSITIONS,
             dependency=self.dependency.value,
             state=circuit.state.value,
         )
-        # Half-open comes and goes with every try for the fleet's one probe.
-        tell = log.info if CircuitState.HALF_OPEN in {before.state, circuit.state} else log.warning
-        tell(
+        log.warning(
             "circuit changed",
             dependency=self.dependency.value,
             state=circuit.state.value,

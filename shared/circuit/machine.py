@@ -15,7 +15,6 @@ from shared.circuit.rules import (
     PROBE_SECONDS_MAX,
     RAMP_SECONDS,
     RAMP_SHARE_MIN,
-    REFUSED_PROBE_SECONDS,
     CircuitRules,
 )
 from shared.circuit.window import Counts, Window
@@ -25,6 +24,8 @@ FORCED_RETRY_SECONDS: Final = 60.0
 """What callers are told while an operator keeps a circuit open."""
 HALF_OPEN_RETRY_SECONDS: Final = 2.0
 """And while a probe is out, which may come back any moment."""
+RAMP_RETRY_SECONDS: Final = 1.0
+"""And during the ramp, in which the next try has better chances."""
 DOUBLINGS_MAX: Final = 8
 
 
@@ -107,7 +108,7 @@ def _admit_closed(circuit: Circuit, now: float, draw: float) -> tuple[Circuit, T
     if share >= 1 and circuit.recovering_since is not None:
         circuit = replace(circuit, recovering_since=None, openings=0)
     if draw >= share:
-        return circuit, _refused(circuit, REFUSED_PROBE_SECONDS)
+        return circuit, _refused(circuit, RAMP_RETRY_SECONDS)
     return circuit, _call(circuit)
 
 

@@ -307,7 +307,7 @@ METRICS: dict[MetricName, MetricSpec] = {
     MetricName.CIRCUIT_TRANSITIONS: MetricSpec(
         _COUNT,
         (Dimension.DEPENDENCY, Dimension.STATE),
-        "Changes of a circuit in one environment, by the new state.",
+        "Changes of a circuit in one environment, by the new state; half-open is none of them.",
     ),
     MetricName.CIRCUIT_REFUSALS: MetricSpec(
         _COUNT,

@@ -245,6 +245,21 @@ async def test_a_probe_refused_by_another_circuit_says_nothing(
     assert not guard.standing(RPC).refuses
 
 
+async def test_changes_are_told_once_and_tries_for_the_probe_are_none(
+    guard: CircuitGuard, hands: Hands, caplog: pytest.LogCaptureFixture
+) -> None:
+    await fail(guard, failures.UpstreamUnavailableError())
+    hands.seconds += 5
+    leaving = asyncio.create_task(hang(guard, asyncio.Event().wait))
+    await until(lambda: guard.standing(RPC).state is CircuitState.HALF_OPEN)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    await call(guard, None)
+    records = [one for one in caplog.records if one.message == "circuit changed"]
+    told = [vars(one)["state"] for one in records]
+    assert told == ["open", "closed"]
+
+
 async def test_a_circuit_keeps_no_more_than_its_window(guard: CircuitGuard, hands: Hands) -> None:
     for _ in range(500):
         hands.seconds += 1
