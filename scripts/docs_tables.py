@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
+from shared.circuit.rules import RULES, CircuitRules
 from shared.domain.known_clients import KNOWN_CLIENTS
 from shared.domain.rate_limits import RATE_LIMITS, SHARED_EGRESS
 from shared.errors.catalogue import CATALOGUE, ErrorCode
@@ -227,6 +228,38 @@ def rate_limits_table() -> str:
     )
 
 
+def circuits_table() -> str:
+    """Every circuit's numbers: when it opens, and for how long."""
+
+    def row(name: str, of: Callable[[CircuitRules], str]) -> tuple[str, ...]:
+        return (name, *(of(rules) for rules in RULES.values()))
+
+    return _table(
+        ("", *(f"`{dependency.value}`" for dependency in RULES)),
+        (
+            row("a call is slow after", lambda one: f"{one.slow_call_seconds:g} s"),
+            row(
+                "failures: share, window",
+                lambda one: f"{one.failure_share:.0%}, {one.failure_window_seconds:g} s",
+            ),
+            row(
+                "slow calls: share, window",
+                lambda one: f"{one.slow_share:.0%}, {one.slow_window_seconds:g} s",
+            ),
+            row("at least so many calls", lambda one: str(one.calls_min)),
+            row("open, the first time", lambda one: f"{one.open_seconds:g} s"),
+            row("shared by the fleet: windows", _fleet_windows),
+        ),
+    )
+
+
+def _fleet_windows(rules: CircuitRules) -> str:
+    fleet = rules.fleet
+    if fleet is None:
+        return "no"
+    return f"{fleet.short_window_seconds} s, {fleet.long_window_seconds} s"
+
+
 def shared_egress_table() -> str:
     """Addresses with many people behind them, and how much more they get."""
     return _table(
@@ -274,6 +307,7 @@ BLOCKS: Mapping[str, tuple[str, Callable[[], str]]] = {
     "clients": ("docs/clients.md", clients_table),
     "rate limits": ("docs/limits.md", rate_limits_table),
     "shared egress": ("docs/limits.md", shared_egress_table),
+    "circuits": ("docs/circuits.md", circuits_table),
     "decisions": ("docs/decisions/index.md", decisions_table),
     "folders": ("docs/map.md", folders_list),
 }
