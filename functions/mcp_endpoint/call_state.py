@@ -6,6 +6,7 @@ Never outlives its request.
 from dataclasses import dataclass
 
 from functions.mcp_endpoint.answers import Scope
+from shared.domain.content import Document
 from shared.domain.grants import AuthenticatedCall
 from shared.domain.identifiers import CallId
 from shared.errors.base import ServiceError
@@ -29,6 +30,7 @@ class CallState:
     withdrawn: ServiceError | None = None
     """Set when the grant dies during the call: the answer becomes a 401 if it has not started."""
     usage: UsageRow | None = None
+    shown: Document | None = None
 
 
 def attach(scope: Scope, state: CallState) -> Scope:

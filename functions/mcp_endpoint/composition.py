@@ -21,12 +21,14 @@ from functions.mcp_endpoint.mcp_server import McpProtocol, Offer, build_server
 from functions.mcp_endpoint.permissions import Permissions
 from functions.mcp_endpoint.prompts import build_prompts
 from functions.mcp_endpoint.resources import Resources
+from functions.mcp_endpoint.shown_notes import ShownNotes
 from functions.mcp_endpoint.site_catalogue import SiteCatalogue
 from functions.mcp_endpoint.tool_calls import ToolCalls
 from functions.mcp_endpoint.tool_errors import PersonPages
 from functions.mcp_endpoint.toolbox import NoSiteTools, Toolbox
 from functions.mcp_endpoint.tools.catalogue import ToolCatalogue, build_catalogue
 from functions.mcp_endpoint.tools.content_tools import ContentTools
+from functions.mcp_endpoint.tools.shown_content import ShownContent
 from functions.mcp_endpoint.tools.site_listing import ListingRules
 from functions.mcp_endpoint.tools.site_requests import Caller, SiteRequests
 from functions.mcp_endpoint.tools.site_tools import SiteToolRunner
@@ -124,7 +126,8 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         remaining_seconds=remaining_seconds,
         timeout_seconds=settings.drupal_rpc_timeout_seconds,
     )
-    content = _content_tools(settings, requests, rpc)
+    notes = ShownNotes(opened.database)
+    content = _content_tools(settings, requests, rpc, ShownContent(notes))
     offered = offered_scopes(site_tools=settings.site_tools_enabled)
     own = build_catalogue(content, scopes_offered=offered)
     tools = DrupalTools(rpc)
@@ -147,8 +150,9 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         resources=Resources(content, pages=pages, remaining_seconds=remaining_seconds),
         prompts=build_prompts(),
     )
-    table = CallsTable(opened.database, circuits)
+    table = CallsTable(opened.database, circuits, notes)
     memory_pressure.on_pressure(table.verified.forget)
+    memory_pressure.on_pressure(notes.clear)
     parts = _exchange_parts(settings, offer, table, links)
     app = McpEndpoint(
         parts,
@@ -185,8 +189,9 @@ def refusing(error: ServiceError, *, https: bool) -> AsgiApp:
 class CallsTable:
     """The two statements of a call, each in a transaction of its own."""
 
-    def __init__(self, database: Database, circuits: CircuitGuard) -> None:
+    def __init__(self, database: Database, circuits: CircuitGuard, notes: ShownNotes) -> None:
         self._database = database
+        self._notes = notes
         self._circuits = circuits
         self.verified = VerifiedCalls(self.find)
 
@@ -202,9 +207,11 @@ class CallsTable:
         return found
 
     async def close(self, ended: EndedCall) -> None:
-        """Write the usage row, free the slot."""
+        """Write the usage row, free the slot, note what was shown."""
         async with self._database.autocommit() as tx:
             await calls.close(tx, ended)
+        if ended.shown is not None:
+            await self._notes.note(ended.user_id, ended.shown)
 
     async def settle(self) -> None:
         """Wait for what is still being told of the call's circuits."""
@@ -275,14 +282,17 @@ def _exchange_parts(
 
 
 def _content_tools(
-    settings: McpEndpointFunctionSettings, requests: SiteRequests, rpc: DrupalRpc
+    settings: McpEndpointFunctionSettings,
+    requests: SiteRequests,
+    rpc: DrupalRpc,
+    shown: ShownContent,
 ) -> ContentTools:
     content = DrupalContent(
         rpc,
         search_method=settings.drupal_search_method,
         read_method=settings.drupal_read_method,
     )
-    return ContentTools(requests, content)
+    return ContentTools(requests, content, shown=shown)
 
 
 def _site_catalogue(

@@ -43,6 +43,7 @@ def note_usage(
     if result is not None and metric_name in RETRIEVING and not _is_cold():
         metrics.duration(metrics.MetricName.RETRIEVAL_DURATION, milliseconds)
         metrics.duration(metrics.MetricName.RETRIEVAL_OWN_DURATION, watch.own_milliseconds)
+    state.shown = result.shown if result else None
     state.usage = UsageRow(
         tool=name,
         outcome=outcome,
@@ -66,6 +67,7 @@ async def close_call(state: CallState, close: CloseCall) -> None:
         grant_id=state.call.grant.grant_id,
         call_id=state.call_id,
         usage=state.usage,
+        shown=state.shown,
     )
     try:
         with span(SpanName.CLOSE_CALL):

@@ -54,3 +54,5 @@ class Document:
     updated: str | None = None
     drupal_versions: tuple[str, ...] = ()
     category: str | None = None
+    age_seconds: float | None = None
+    """Set on a copy that stands in for a site that does not answer: since the site showed it."""

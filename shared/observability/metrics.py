@@ -60,6 +60,7 @@ class MetricName(StrEnum):
     RATE_LIMIT_REFUSALS = "RateLimitRefusals"
     DEPENDENCY_CHECKS = "DependencyChecks"
     FAULTS = "Faults"
+    CONTENT_COPIES = "ContentCopies"
     MEMORY_PRESSURE = "MemoryPressure"
     BEARER_REFUSALS = "BearerRefusals"
     ROWS_PURGED = "RowsPurged"
@@ -253,6 +254,11 @@ METRICS: dict[MetricName, MetricSpec] = {
         _COUNT,
         (Dimension.OUTCOME,),
         "Environments over their share of memory: relieved by emptied caches, or retired.",
+    ),
+    MetricName.CONTENT_COPIES: MetricSpec(
+        _COUNT,
+        (Dimension.OUTCOME,),
+        "Readings while the site was away: served from what the person was shown, or missing.",
     ),
     MetricName.FAULTS: MetricSpec(
         _COUNT,

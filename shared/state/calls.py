@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, LiteralString
 
 from shared.domain.circuits import FleetView
+from shared.domain.content import Document
 from shared.domain.grants import AuthenticatedCall, Grant, GrantStatus, SealedPair
 from shared.domain.identifiers import (
     CallId,
@@ -167,6 +168,8 @@ class EndedCall:
     grant_id: GrantId
     call_id: CallId | None
     usage: UsageRow | None
+    shown: Document | None = None
+    """What the site has shown to the person in this call."""
 
 
 async def close(tx: Transaction, ended: EndedCall) -> None:

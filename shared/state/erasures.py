@@ -19,6 +19,8 @@ _BEGIN: LiteralString = """
         DELETE FROM app.account_visits v USING begun WHERE v.user_id = begun.user_id
     ), tools AS (
         DELETE FROM app.tool_catalogue t USING begun WHERE t.user_id = begun.user_id
+    ), shown AS (
+        DELETE FROM app.content_shown c USING begun WHERE c.user_id = begun.user_id
     )
     SELECT user_id FROM begun
 """

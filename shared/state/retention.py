@@ -171,6 +171,20 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         why="A call that was never closed holds its slot for half a minute; then it means nothing.",
     ),
     RetentionRule(
+        name="content_shown_old",
+        table="app.content_shown",
+        condition="shown_at < app.now() - interval '1 day'",
+        why="A day-old copy helps nobody, and the site may have changed its mind since.",
+    ),
+    RetentionRule(
+        name="content_bodies_unread",
+        table="app.content_bodies",
+        condition="stored_at < app.now() - interval '1 hour'"
+        " AND NOT EXISTS (SELECT 1 FROM app.content_shown s"
+        " WHERE s.body_hash = content_bodies.body_hash)",
+        why="Nobody can reach it; the hour is for a note whose body has just come.",
+    ),
+    RetentionRule(
         name="usage_events_old",
         table="app.usage_events",
         condition="occurred_at < app.now() - interval '13 months'",

@@ -83,6 +83,10 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         ),
         "EXECUTE ON FUNCTION app.end_call(uuid, uuid)",
         "SELECT, INSERT, UPDATE ON app.tool_catalogue",
+        "EXECUTE ON FUNCTION app.note_shown(uuid, text, bytea, integer)",
+        "EXECUTE ON FUNCTION app.store_body(text)",
+        "EXECUTE ON FUNCTION app.find_shown(uuid, text, integer)",
+        "EXECUTE ON FUNCTION app.forget_shown(uuid, text)",
         "SELECT, INSERT, UPDATE ON app.session_abilities",
     ),
     AppRole.OAUTH: (
@@ -155,6 +159,8 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, UPDATE, DELETE ON app.usage_events",
         "SELECT, UPDATE, DELETE ON app.tool_catalogue",
         "SELECT, UPDATE, DELETE ON app.calls_in_flight",
+        "SELECT, UPDATE, DELETE ON app.content_shown",
+        "SELECT, UPDATE, DELETE ON app.content_bodies",
         "SELECT, UPDATE, DELETE ON app.assertion_ids",
         # What operators look at and force.
         "SELECT, INSERT, UPDATE ON app.circuits",

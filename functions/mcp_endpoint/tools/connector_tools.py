@@ -20,6 +20,7 @@ from functions.mcp_endpoint.tools.definitions import (
     ToolOutput,
     ToolResult,
 )
+from functions.mcp_endpoint.tools.presentation import copy_notice
 from shared.domain.content import Document
 from shared.domain.grants import AuthenticatedCall
 from shared.domain.rate_limits import LimitName
@@ -110,6 +111,7 @@ class ConnectorTools:
             structured=output,
             content_id=document.content_id,
             result_count=1,
+            shown=document if document.age_seconds is None else None,
         )
 
 
@@ -133,6 +135,8 @@ def _metadata(document: Document) -> dict[str, str]:
         "category": document.category,
     }
     total = len(document.markdown)
+    if document.age_seconds is not None:
+        known["copy"] = copy_notice(document.age_seconds).removeprefix("> ")
     if total > TEXT_CHARACTERS_MAX:
         known["truncated"] = (
             f"The text has {total} characters. For the rest call get_tutorial with the same id "

@@ -15,6 +15,7 @@ from functions.mcp_endpoint.tools.definitions import (
     ToolDefinition,
     ToolResult,
 )
+from functions.mcp_endpoint.tools.shown_content import ShownContent
 from functions.mcp_endpoint.tools.site_requests import SiteRequests
 from shared.circuit.retry_budget import Access
 from shared.domain.content import Document, SearchPage, SearchQuery
@@ -101,9 +102,10 @@ class Content(Protocol):
 class ContentTools:
     """Both tools, and what other views of the content need."""
 
-    def __init__(self, requests: SiteRequests, content: Content) -> None:
+    def __init__(self, requests: SiteRequests, content: Content, *, shown: ShownContent) -> None:
         self._requests = requests
         self._content = content
+        self._shown = shown
 
     async def search(self, call: AuthenticatedCall, arguments: SearchArguments) -> ToolResult:
         """Search the site."""
@@ -138,14 +140,18 @@ class ContentTools:
         )
 
     async def document(self, call: AuthenticatedCall, content_id: str) -> Document:
-        """One document, whole."""
-        return await self._requests.run(
-            call,
-            lambda token, seconds: self._content.read(
-                content_id, access_token=token, timeout_seconds=seconds
-            ),
-            access=Access.READ,
-        )
+        """One document, whole; a copy that the person was shown while the site is away."""
+
+        async def ask_site() -> Document:
+            return await self._requests.run(
+                call,
+                lambda token, seconds: self._content.read(
+                    content_id, access_token=token, timeout_seconds=seconds
+                ),
+                access=Access.READ,
+            )
+
+        return await self._shown.read(call.grant.user_id, content_id, ask_site)
 
 
 def search_definition(tools: ContentTools) -> ToolDefinition:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shared.domain.content import Document
 from shared.domain.grants import AuthenticatedCall
 from shared.domain.rate_limits import LimitName
 from shared.domain.scopes import Scope
@@ -66,6 +67,8 @@ class ToolResult:
     links: tuple[LinkedResource, ...] = ()
     content_id: str | None = None
     result_count: int | None = None
+    shown: Document | None = None
+    """What the site itself has just shown to the person, whole."""
 
 
 class CallableTool(Protocol):

@@ -57,6 +57,11 @@ class DocumentOutput(ToolOutput):
     updated: str | None = None
     drupal_versions: list[str] = Field(default_factory=list)
     category: str | None = None
+    copy_age_seconds: int | None = Field(
+        default=None,
+        description="Present if the site does not answer: this is a copy of what it showed to "
+        "this account so long ago.",
+    )
 
 
 def search_result(page: SearchPage) -> ToolResult:
@@ -95,13 +100,22 @@ def document_result(document: Document, *, start: int) -> ToolResult:
         updated=document.updated,
         drupal_versions=list(document.drupal_versions),
         category=document.category,
+        copy_age_seconds=None if document.age_seconds is None else round(document.age_seconds),
     )
     return ToolResult(
         text=_document_text(output, start=start),
         structured=output,
         content_id=document.content_id,
         result_count=1,
+        shown=document if document.age_seconds is None else None,
     )
+
+
+def copy_notice(age_seconds: float) -> str:
+    """That this is a copy, and how old, in words for a model and a person."""
+    minutes = max(1, round(age_seconds / 60))
+    age = f"{minutes} minutes" if minutes < 120 else f"{round(minutes / 60)} hours"
+    return f"> The site does not answer at the moment. This is a copy from {age} ago."
 
 
 def tutorial_uri(content_id: str) -> str:
@@ -153,6 +167,8 @@ def _search_text(output: SearchOutput) -> str:
 
 def _document_text(output: DocumentOutput, *, start: int) -> str:
     lines = _document_head(output) if start == 0 else []
+    if output.copy_age_seconds is not None:
+        lines = [copy_notice(output.copy_age_seconds), "", *lines]
     lines.append(output.markdown)
     if output.continue_from is not None:
         end = start + len(output.markdown)

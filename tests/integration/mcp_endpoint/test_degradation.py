@@ -49,3 +49,27 @@ async def test_who_was_verified_reads_on_while_postgres_is_away(
         assert refused.status_code == 503
         assert int(refused.headers["retry-after"]) >= 1
         assert refused.json()["error"]["data"]["code"] == "database_unavailable"
+
+
+async def test_what_a_person_was_shown_is_read_again_while_drupal_is_away(
+    database_url: str, kms_key_id: str
+) -> None:
+    async with a_stack(database_url, kms_key_id) as stack:
+        maya, felix = await stack.sign_in("maya"), await stack.sign_in("felix")
+        shown = await stack.post(READ, maya.token)
+        # In order behind the closing of the call before, on the function's one connection.
+        await stack.post(tool_call("account_status"), maya.token)
+        stack.site.control.fail("error_html", route="jsonrpc", times=50)
+        copy = await stack.post(READ, maya.token)
+        never_read = await stack.post(tool_call("get_tutorial", {"id": "102"}), maya.token)
+        stranger = await stack.post(READ, felix.token)
+
+    text = shown.json()["result"]["structuredContent"]["markdown"]
+    copied = copy.json()["result"]
+    assert copied["isError"] is False
+    assert copied["structuredContent"]["markdown"] == text
+    assert copied["structuredContent"]["copy_age_seconds"] >= 0
+    for refused in (never_read, stranger):
+        error = refused.json()["result"]["structuredContent"]["error"]
+        assert error["category"] == "system"
+        assert error["retry_after_seconds"] >= 1

@@ -15,6 +15,7 @@ from shared.state import (
     client_documents,
     client_key_sets,
     clients,
+    content_cache,
     discarded_pairs,
     grants,
     rate_limits,
@@ -235,3 +236,14 @@ async def a_call_never_closed(database: Database) -> None:
                 lasts_seconds=30.0,
             ),
         )
+
+
+async def a_copy(database: Database) -> None:
+    row = await grant_row(database, await add_grant(database))
+    async with database.autocommit() as tx:
+        await content_cache.note(tx, UserId(row["user_id"]), "7", "what was shown")
+
+
+async def a_body_nobody_reaches(database: Database) -> None:
+    async with database.autocommit() as tx:
+        await tx.execute("SELECT app.store_body('what was shown')")

@@ -20,9 +20,11 @@ from shared.state import (
 from shared.state.database import Database
 from shared.state.retention import RULES, RetentionRule, purge
 from tests.integration.state.aging_rows import (
+    a_body_nobody_reaches,
     a_call,
     a_call_never_closed,
     a_client_without_a_grant,
+    a_copy,
     a_document_never_had,
     a_document_once_good,
     a_fetch,
@@ -109,6 +111,8 @@ CASES = [
     Due("assertion_ids_expired", a_used_assertion, 100 + HOUR),
     Due("tool_catalogue_old", a_list_of_tools, 30 * DAY),
     Due("calls_in_flight_lost", a_call_never_closed, 30 + HOUR, slack_seconds=20),
+    Due("content_shown_old", a_copy, DAY),
+    Due("content_bodies_unread", a_body_nobody_reaches, HOUR),
     Due("usage_events_old", a_call, 396 * DAY, slack_seconds=4 * DAY),
 ]
 

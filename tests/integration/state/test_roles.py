@@ -67,6 +67,8 @@ REFUSED: dict[AppRole, tuple[LiteralString, ...]] = {
         "SELECT * FROM app.clients",
         "SELECT * FROM app.usage_events",
         "DELETE FROM app.calls_in_flight",
+        "SELECT * FROM app.content_shown",
+        "SELECT * FROM app.content_bodies",
         "INSERT INTO app.grants (grant_id) VALUES (gen_random_uuid())",
         "UPDATE app.grants SET user_id = gen_random_uuid()",
         "DELETE FROM app.grants",

@@ -31,6 +31,7 @@ from functions.mcp_endpoint.tool_errors import PersonPages
 from functions.mcp_endpoint.toolbox import Toolbox
 from functions.mcp_endpoint.tools.catalogue import ToolCatalogue, build_catalogue
 from functions.mcp_endpoint.tools.content_tools import ContentTools
+from functions.mcp_endpoint.tools.shown_content import ShownContent
 from functions.mcp_endpoint.tools.site_listing import ListingRules
 from functions.mcp_endpoint.tools.site_requests import SiteRequests
 from functions.mcp_endpoint.tools.site_tools import SiteToolRunner
@@ -215,6 +216,26 @@ class Site:
             raise self.failure
 
 
+class Copies:
+    """What people were shown, in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[UserId, str], Document] = {}
+        self.outage: Exception | None = None
+
+    async def find(self, user_id: UserId, content_id: str) -> Document | None:
+        """What was kept."""
+        if self.outage is not None:
+            raise self.outage
+        return self.kept.get((user_id, content_id))
+
+    async def forget(self, user_id: UserId, content_id: str | None) -> None:
+        """Drop it."""
+        for key in [key for key in self.kept if key[0] == user_id]:
+            if content_id in {None, key[1]}:
+                del self.kept[key]
+
+
 async def a_readiness() -> HealthReport:
     """Nothing is looked at here."""
     return HealthReport(
@@ -280,6 +301,7 @@ class Endpoint:
     catalogue: ToolCatalogue
     site_catalogue: SiteCatalogue
     lists: Lists
+    copies: Copies
     abilities: Abilities
     protocol: McpProtocol
     usage: list[UsageRow] = field(default_factory=list)
@@ -400,7 +422,8 @@ def build(
     """The app over in-memory pieces, not served yet."""
     site, bearers, lists = Site(), Bearers(mcp_url), Lists()
     requests = SiteRequests(site, remaining_seconds=remaining, timeout_seconds=8.0)
-    content = ContentTools(requests, site)
+    copies = Copies()
+    content = ContentTools(requests, site, shown=ShownContent(copies))
     catalogue = build_catalogue(content)
     site_catalogue = SiteCatalogue(requests=requests, site=site, lists=lists, rules=RULES)
     runner = SiteToolRunner(requests, site, base_url="https://site.example.org")
@@ -443,6 +466,7 @@ def build(
         catalogue=catalogue,
         site_catalogue=site_catalogue,
         lists=lists,
+        copies=copies,
         abilities=abilities,
         protocol=parts.protocol,
     )
