@@ -70,6 +70,7 @@ class ServerBesideModel(RuleBasedStateMachine):
 
     def refused(self, answer: httpx2.Response) -> None:
         """The one answer for all that is no good; a client may be gone that has no grant left."""
+        assert answer.status_code in {400, 401}, answer.text
         body: dict[str, Any] = answer.json()
         if body["error"] == "invalid_client":
             assert answer.status_code == 401

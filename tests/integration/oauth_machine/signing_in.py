@@ -26,7 +26,7 @@ from tests.integration.oauth_machine.server_beside_model import (
 )
 
 NAMES = st.sampled_from(CLIENT_NAMES)
-REDEEMED_AFTER_SECONDS = (0, CODE_SECONDS, CODE_SECONDS / 2)
+REDEEMED_AFTER_SECONDS = (0, CODE_SECONDS / 2, CODE_SECONDS, 0)
 PEOPLE = st.sampled_from(SUBJECTS)
 
 
@@ -45,7 +45,7 @@ class SigningIn(ServerBesideModel):
     def everybody_is_connected(self) -> None:
         self.world.begin()
         for name, subject in zip(CLIENT_NAMES, SUBJECTS, strict=True):
-            self.sign_in_and_redeem(name, subject)
+            self._sign_in_and_redeem(name, subject, seconds=0)
 
     @rule(name=NAMES, subject=PEOPLE)
     def authorize(self, name: str, subject: str) -> None:
@@ -76,13 +76,17 @@ class SigningIn(ServerBesideModel):
             return
         self._come_back(pending, onward(answer), denied=denied)
 
-    @rule(name=NAMES, subject=PEOPLE)
-    def sign_in_and_redeem(self, name: str, subject: str) -> None:
+    @rule(name=NAMES, subject=PEOPLE, seconds=st.sampled_from(REDEEMED_AFTER_SECONDS))
+    def sign_in_and_redeem(self, name: str, subject: str, seconds: float) -> None:
+        self._sign_in_and_redeem(name, subject, seconds=seconds)
+
+    def _sign_in_and_redeem(self, name: str, subject: str, *, seconds: float) -> None:
         driver = self.have_registered(name)
         self.world.run(driver.authorize())
         location = onward(self.world.run(driver.decide("allow")))
         pending = Pending(driver=driver, subject=subject, begun_at=self.model.now)
         self._come_back(pending, location, denied=False)
+        self.pass_time(seconds)
         self._redeem(self.model.codes[-1], thief=False, verifier=None)
 
     @precondition(_codes(used=False))

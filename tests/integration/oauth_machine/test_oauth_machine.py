@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from hypothesis import settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from tests.integration.oauth.server_parts import kms_of
 from tests.integration.oauth_machine.holding_tokens import HoldingTokens
@@ -16,7 +16,8 @@ from tests.integration.oauth_machine.surroundings import Surroundings
 from tests.integration.oauth_machine.world import Place, World
 from tests.support.clock import DatabaseClock
 
-BOUNDED = settings(max_examples=25, stateful_step_count=30, deadline=None)
+BOUNDED = settings(RuleBasedStateMachine.TestCase.settings, max_examples=25, stateful_step_count=30)
+"""A machine's own settings have no deadline and take no slow example for a fault of its rules."""
 
 
 class OAuthMachine(SigningIn, HoldingTokens, Surroundings):
