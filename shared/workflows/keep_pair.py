@@ -83,9 +83,14 @@ class PairKeeper:
             return_when=asyncio.FIRST_COMPLETED,
         )
         trouble.cancel()
-        if not storing.done() and await self._spilled(received, sealed):
+        spilled = not storing.done() and await self._spilled(received, sealed)
+        if spilled:
             patience.shorten(SPILLED_STORE_SECONDS_MAX)
-        return await storing
+        kept = await storing
+        if not (kept.stored or kept.unwanted or spilled):
+            # Stopped or short of time, it may have given up at the first failure.
+            await self._spilled(received, sealed)
+        return kept
 
     async def _sealed(self, received: ReceivedPair, patience: "_Patience") -> SealedPair | None:
         while True:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from shared.domain.refresh_times import DOUBT_SECONDS_MAX, REFRESH_LEASE_SECONDS
+from shared.workflows.keep_pair import STORE_SECONDS_MAX
 from tests.integration.refresh_machine.parts import DatabaseTrouble
 from tests.integration.refresh_machine.promises import check_moment, check_outcome, settle
 from tests.integration.refresh_machine.town import Town, Worker
@@ -13,16 +14,16 @@ STEPS_MIN = 40
 """Fewer than a refresh has: below, the steps are not seen."""
 STEPS_MAX = 100
 STRIDE = 4
+FIRST_COMMIT_AT_LEAST = 44
+"""Before this step no pair is about to be committed."""
 LEASE_OVER = REFRESH_LEASE_SECONDS + 1.0
 DOUBT_OVER = DOUBT_SECONDS_MAX + 1.0
 
 Met = Callable[[Worker], Awaitable[None]]
 
 
-async def _story(town: Town, steps: int, *, buffer: bool, met: Met) -> bool | None:
+async def _story(town: Town, worker: Worker, steps: int, met: Met) -> bool | None:
     """Whether the person still has access; None if the refresh was over before that step."""
-    await town.open(("maya",), buffer=buffer)
-    worker = await town.begin(0)
     await town.go_on(worker, steps)
     if worker.process.finished:
         return None
@@ -33,12 +34,28 @@ async def _story(town: Town, steps: int, *, buffer: bool, met: Met) -> bool | No
     return bool((await town.world.row(town.people[0]))["status"] == "active")
 
 
-def _lost_at(town: Town, steps: range, *, buffer: bool, met: Met) -> list[int]:
+async def _begin(town: Town, *, buffer: bool, trouble: DatabaseTrouble | None) -> Worker:
+    await town.open(("maya",), buffer=buffer)
+    worker = await town.begin(0)
+    worker.database.trouble = trouble
+    return worker
+
+
+def _lost_at(
+    town: Town,
+    steps: range,
+    *,
+    buffer: bool,
+    met: Met,
+    trouble: DatabaseTrouble | None = None,
+) -> list[int]:
     """The steps at which it costs the person's access."""
     lost: list[int] = []
     for step in steps:
         try:
-            survived = town.loop.run_until_complete(_story(town, step, buffer=buffer, met=met))
+            begun = _begin(town, buffer=buffer, trouble=trouble)
+            worker = town.loop.run_until_complete(begun)
+            survived = town.loop.run_until_complete(_story(town, worker, step, met))
         finally:
             town.loop.run_until_complete(town.close())
         if survived is None:
@@ -90,5 +107,23 @@ def test_a_pair_that_only_the_second_store_took_is_found_there(newer_town: Town)
         newer_town.pass_time(LEASE_OVER)
 
     lost = _lost_at(newer_town, range(1, STEPS_MAX, STRIDE), buffer=False, met=without_database)
+
+    assert lost == []
+
+
+def test_whoever_is_stopped_after_a_failed_commit_does_not_give_the_pair_up(
+    newer_town: Town,
+) -> None:
+    async def stopped_for_longer_than_its_patience(worker: Worker) -> None:
+        newer_town.pass_time(STORE_SECONDS_MAX + LEASE_OVER)
+        await newer_town.go_on(worker)
+
+    lost = _lost_at(
+        newer_town,
+        range(FIRST_COMMIT_AT_LEAST, STEPS_MAX, 2),
+        buffer=False,
+        met=stopped_for_longer_than_its_patience,
+        trouble=DatabaseTrouble.CUT_AT_COMMIT,
+    )
 
     assert lost == []

@@ -93,6 +93,20 @@ async def test_a_pair_whose_commit_fails_is_spilled_and_the_commit_tried_again(
     assert await world.outcomes(signed_in) == ["stored"]
 
 
+async def test_whoever_has_no_time_for_another_try_spills_the_pair_before_giving_up(
+    world: UpstreamWorld, spill: RememberedPairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keep_pair, "STORE_SECONDS_MAX", 0.0)
+    signed_in = await world.sign_in()
+    database = unreliable(world, healthy_transactions=1, refusals=1)
+
+    refresher = refresher_with(world, SafetyNets(spill=spill), database)
+    outcome = await refresher.refresh(signed_in.grant_id, 1)
+
+    assert outcome is RefreshOutcome.INDETERMINATE
+    assert list(spill.pairs) == [(signed_in.grant_id, 2)]
+
+
 async def test_a_pair_whose_commit_tarries_is_spilled_before_the_commit_is_known(
     world: UpstreamWorld, spill: RememberedPairs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
