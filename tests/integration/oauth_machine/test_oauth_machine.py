@@ -52,5 +52,6 @@ def machine_over(world: World) -> type[OAuthMachine]:
     return OverOneWorld
 
 
+@pytest.mark.timeout(300)  # twenty-five stories, and machines may be busy
 def test_no_access_without_a_live_grant_and_no_end_without_its_cause(world: World) -> None:
     run_state_machine_as_test(machine_over(world), settings=BOUNDED)
