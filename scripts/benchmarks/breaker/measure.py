@@ -63,6 +63,9 @@ class WayResult:
     refused_since_seconds: float | None
     probes_at_once: int | None
     full_after_seconds: float | None
+    disturbed: int
+    """Calls that failed for want of a connection, by a load of the machine that is not the site's:
+    above zero the row says less about the way than about the machine."""
     reached_while_failing: int
     reached_while_dawdling: int
 
@@ -142,6 +145,7 @@ def _hang(people: Town, extent: Extent) -> dict[str, Any]:
         if since is None
         else outage.at_once_max(calls, since=hung_at + since, until=well_at),
         "full_after_seconds": outage.full_after(calls, well_at),
+        "disturbed": outage.failed_early(calls, before=well_at),
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from scripts.benchmarks.breaker.caller_process import Call
+from scripts.benchmarks.breaker.caller_process import TIMEOUT_SECONDS, Call
 
 FULL_SECONDS: Final = 2.0
 """Service is full from the moment on from which so long nobody is refused or fails."""
@@ -41,6 +41,14 @@ def full_after(calls: Iterable[Call], well_at: float) -> float | None:
     if not later or later[-1].began - since < FULL_SECONDS:
         return None
     return since - well_at
+
+
+def failed_early(calls: Iterable[Call], *, before: float) -> int:
+    """Calls that failed sooner than a site that hangs can make them fail."""
+    return sum(
+        one.outcome == "failed" and one.ended - one.began < TIMEOUT_SECONDS and one.began < before
+        for one in calls
+    )
 
 
 def refusal_milliseconds(calls: Iterable[Call]) -> list[float]:

@@ -13,7 +13,8 @@ _ABOUT: Final = (
     "in a row in one process), and while every answer was good but slower than the slow limit. "
     f"Refused: of one newcomer in each process, {NEWCOMERS_SECONDS:g} s after the hang began. At "
     "once: calls let through at one moment once every process refused. Full: seconds from the "
-    "site's recovery until nobody is refused or fails any more."
+    "site's recovery until nobody is refused or fails any more. Disturbed: calls that failed for "
+    "want of a connection, which is the measuring machine's fault."
 )
 
 
@@ -30,6 +31,7 @@ def breaker_report(report: BreakerReport) -> str:
         "full after s",
         "reached, 75 % fail",
         "reached, slow",
+        "disturbed",
     )
     errors = [
         (
@@ -65,6 +67,7 @@ def _row(one: WayResult) -> tuple[str, ...]:
         _or_not(one.full_after_seconds),
         number(one.reached_while_failing),
         number(one.reached_while_dawdling),
+        number(one.disturbed),
     )
 
 

@@ -27,5 +27,11 @@ def test_service_is_full_after_the_last_refusal_if_good_calls_follow_for_a_while
     assert outage.full_after([], 10.0) is None
 
 
+def test_a_failure_before_the_timeout_is_not_the_sites() -> None:
+    early, late = Call(1, 2, "failed"), Call(1, 9.01, "failed")
+    assert outage.failed_early([early, late, ok(1)], before=5) == 1
+    assert outage.failed_early([early], before=0.5) == 0
+
+
 def test_only_refusals_are_timed_as_such() -> None:
     assert [round(one) for one in outage.refusal_milliseconds([ok(1), refused(2)])] == [1]
