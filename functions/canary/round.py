@@ -85,6 +85,7 @@ def _count(findings: Sequence[Finding]) -> None:
                 outcome=outcome,
                 reason=finding.reason,
             )
+    metrics.count(MetricName.SCHEDULED_RUNS)
     metrics.count(MetricName.CANARY_ROUNDS, outcome=outcome_of(findings).value)
     bypassed = sum(finding.outcome is CheckOutcome.BYPASSED for finding in findings)
     # Every minute, so that its alarm has data: nothing counted is not the same as zero.

@@ -72,6 +72,7 @@ class Housekeeping:
             done.update(await _done_by(chore))
         for rule in self._rules:
             done[rule.name] = await self._purge(rule)
+        metrics.count(MetricName.SCHEDULED_RUNS)
         log.info("cleanup ended", **done)
         return done
 

@@ -107,6 +107,7 @@ class RefreshTick:
                 group.create_task(self._work(waiting, progress))
         left = len(due) - sum(progress.counts.values())
         counts = {**progress.counts, "queued": queued}
+        metrics.count(MetricName.SCHEDULED_RUNS)
         log.info("refresh tick ended", left=left, share=share, **counts)
         return counts
 

@@ -21,6 +21,7 @@ class MetricName(StrEnum):
     INVOCATION_FAILURES = "InvocationFailures"
     INVOCATION_DURATION = "InvocationDuration"
     COLD_STARTS = "ColdStarts"
+    SCHEDULED_RUNS = "ScheduledRuns"
     SPAN_DURATION = "SpanDuration"
     CRASH_REPORTS = "CrashReports"
     ERRORS = "Errors"
@@ -101,6 +102,11 @@ METRICS: dict[MetricName, MetricSpec] = {
         _MILLISECONDS, (), "From the handler's first line to its last."
     ),
     MetricName.COLD_STARTS: MetricSpec(_COUNT, (), "First invocations of an environment."),
+    MetricName.SCHEDULED_RUNS: MetricSpec(
+        _COUNT,
+        (),
+        "Ticks of a schedule whose work was done to its end.",
+    ),
     MetricName.SPAN_DURATION: MetricSpec(
         _MILLISECONDS, (Dimension.SPAN, Dimension.OUTCOME), "Time spent in one part of a request."
     ),
@@ -231,6 +237,7 @@ METRICS: dict[MetricName, MetricSpec] = {
         _COUNT,
         (Dimension.CLIENT_FAMILY, Dimension.OUTCOME),
         "Registrations, of new clients and of those known already.",
+        also_by=(_IN_ALL,),
     ),
     MetricName.CLIENT_DOCUMENTS: MetricSpec(
         _COUNT,
@@ -248,7 +255,10 @@ METRICS: dict[MetricName, MetricSpec] = {
         "Keys of clients by how they were had: fetched, the last good ones, or what was wrong.",
     ),
     MetricName.RATE_LIMIT_REFUSALS: MetricSpec(
-        _COUNT, (Dimension.RULE,), "Requests answered with 429, by the limit that they reached."
+        _COUNT,
+        (Dimension.RULE,),
+        "Requests answered with 429, by the limit that they reached.",
+        also_by=(_IN_ALL,),
     ),
     MetricName.MEMORY_PRESSURE: MetricSpec(
         _COUNT,
@@ -272,7 +282,10 @@ METRICS: dict[MetricName, MetricSpec] = {
         "Looks at a dependency for `/health/ready`, by what they found.",
     ),
     MetricName.BEARER_REFUSALS: MetricSpec(
-        _COUNT, (Dimension.ERROR_CODE,), "MCP requests refused at the bearer check."
+        _COUNT,
+        (Dimension.ERROR_CODE,),
+        "MCP requests refused at the bearer check.",
+        also_by=(_IN_ALL,),
     ),
     MetricName.ROWS_PURGED: MetricSpec(
         _COUNT, (Dimension.RULE,), "Rows that a retention rule deleted."
