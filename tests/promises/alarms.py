@@ -63,9 +63,8 @@ def pages(resources: Resources) -> dict[str, str | None]:
 def used_metrics(resources: Resources) -> Iterator[Used]:
     """Everything that alarms and widgets look at."""
     for name, alarm in of_type(resources, ALARM).items():
-        measured = [
-            one["MetricStat"]["Metric"] for one in alarm.get("Metrics", []) if _is_stat(one)
-        ]
+        queries = alarm.get("Metrics", [])
+        measured = [one["MetricStat"]["Metric"] for one in queries if _is_stat(one)]
         for metric in measured or [alarm]:
             dimensions = {one["Name"]: _text(one["Value"]) for one in metric.get("Dimensions", [])}
             yield Used(name, _text(metric["Namespace"]), metric["MetricName"], dimensions)
@@ -74,7 +73,8 @@ def used_metrics(resources: Resources) -> Iterator[Used]:
             for row in widget["properties"].get("metrics", []):
                 plain = [one for one in row if isinstance(one, str)]
                 pairs = zip(plain[2::2], plain[3::2], strict=True)
-                yield Used(f"{name}: {widget['properties']['title']}", *plain[:2], dict(pairs))
+                user = f"{name}: {widget['properties']['title']}"
+                yield Used(user, plain[0], plain[1], dict(pairs))
 
 
 def _is_stat(query: Mapping[str, Any]) -> bool:
