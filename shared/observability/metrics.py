@@ -264,6 +264,7 @@ METRICS: dict[MetricName, MetricSpec] = {
         _COUNT,
         (Dimension.OUTCOME,),
         "Environments over their share of memory: relieved by emptied caches, or retired.",
+        also_by=((Dimension.OUTCOME,),),
     ),
     MetricName.CONTENT_COPIES: MetricSpec(
         _COUNT,
