@@ -359,6 +359,12 @@ class McpEndpointFunctionSettings(
     calls_in_flight_max: int = Field(
         default=5, ge=1, le=100, description="Calls of tools that one person may have under way."
     )
+    call_limits_factor: int = Field(
+        default=1,
+        ge=1,
+        le=10_000,
+        description="Times the limits of docs/limits.md on calls of one person; for load tests.",
+    )
     calls_at_once_max: int | None = Field(
         default=None,
         ge=1,

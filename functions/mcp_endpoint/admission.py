@@ -121,11 +121,13 @@ class AdmissionRules:
         *,
         resource: str,
         calls_in_flight_max: int,
+        limit_factor: int = 1,
         remaining_seconds: Callable[[], float],
     ) -> None:
         self._own = own
         self._resource = resource
         self._slots = calls_in_flight_max
+        self._limit_factor = limit_factor
         self._remaining_seconds = remaining_seconds
 
     def asked(self, message: IncomingMessage) -> Admission | None:
@@ -146,6 +148,7 @@ class AdmissionRules:
             resource=self._resource,
             slots=self._slots,
             lasts_seconds=min(seconds, CALL_SECONDS_MAX),
+            limit_factor=self._limit_factor,
         )
 
     def _limit_of(self, message: IncomingMessage) -> LimitName | None:

@@ -273,6 +273,7 @@ def _exchange_parts(
             offer.toolbox.own,
             resource=settings.mcp_url,
             calls_in_flight_max=settings.calls_in_flight_max,
+            limit_factor=settings.call_limits_factor,
             remaining_seconds=remaining_seconds,
         ),
         turns=Turns(settings.calls_at_once_max),

@@ -72,6 +72,7 @@ class Admission:
     resource: str
     slots: int
     lasts_seconds: float
+    limit_factor: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +134,7 @@ async def _found(
 ) -> dict[str, Any] | None:
     if admission is None:
         return await tx.row(_AUTHENTICATE, {"token_hash": token_hash})
-    rate = RATE_LIMITS[admission.limit]
+    rate = RATE_LIMITS[admission.limit].enlarged(admission.limit_factor)
     return await tx.row(
         _ADMIT,
         {

@@ -59,7 +59,10 @@ def test_bench_call_finds_one_statement_before_and_one_after_a_call() -> None:
     for counted in found["statements"].values():
         # A sampled success is told to the other environments: one call in twenty, more or less.
         assert counted["kinds"].pop("app.report_calls", 0.0) < 0.5
-        assert counted["kinds"] == {"app.authenticate_call": 1.0, "app.close_call": 1.0}
+        kinds = dict(counted["kinds"])
+        # One call in twenty is reported to the fleet's circuits, or more by chance.
+        assert kinds.pop("app.now", 0.0) < 0.5
+        assert kinds == {"app.authenticate_call": 1.0, "app.close_call": 1.0}
 
 
 @pytest.mark.usefixtures("_a_python_that_runs_artifacts")

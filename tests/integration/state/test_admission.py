@@ -189,3 +189,12 @@ async def test_a_call_of_somebody_else_is_not_ended(
         )
 
     assert await value(database, "SELECT count(*) FROM app.calls_in_flight") == 1
+
+
+async def test_a_load_test_multiplies_the_rates(database: Database, session: StoredSession) -> None:
+    asked = replace(admission(slots=1_000), limit_factor=2)
+    calls_at_once = [replace(asked, call_id=CallId(new_id())) for _ in range(2 * READINGS.burst)]
+    records = [await enter(database, session.access_hash, one) for one in calls_at_once]
+
+    assert [record.refusal for record in records] == [None] * 2 * READINGS.burst
+    assert (await enter(database, session.access_hash, asked)).refusal is CallRefusal.RATE
