@@ -71,7 +71,7 @@ def test_with_the_sites_buffer_a_kill_at_any_step_costs_nothing(older_town: Town
         await older_town.kill(worker)
         older_town.pass_time(LEASE_OVER)
 
-    assert _lost_at(older_town, range(0, STEPS_MAX, 2), buffer=True, met=killed) == []
+    assert _lost_at(older_town, range(0, STEPS_MAX, 3), buffer=True, met=killed) == []
 
 
 @pytest.mark.timeout(300)  # the longest one, and machines may be busy
@@ -120,7 +120,7 @@ def test_whoever_is_stopped_after_a_failed_commit_does_not_give_the_pair_up(
 
     lost = _lost_at(
         newer_town,
-        range(FIRST_COMMIT_AT_LEAST, STEPS_MAX, 2),
+        range(FIRST_COMMIT_AT_LEAST, STEPS_MAX, STRIDE),
         buffer=False,
         met=stopped_for_longer_than_its_patience,
         trouble=DatabaseTrouble.CUT_AT_COMMIT,
