@@ -53,7 +53,7 @@ class HoldingTokens(ServerBesideModel):
         self._present(token, thief=False)
 
     @precondition(_refresh_tokens(used=False))
-    @rule(data=st.data(), seconds=st.sampled_from(REUSED_AFTER_SECONDS), tidied=SELDOM)
+    @rule(data=st.data(), seconds=st.sampled_from(REUSED_AFTER_SECONDS), tidied=st.booleans())
     def reuse_after_the_successors_first_use(
         self, data: st.DataObject, seconds: float, *, tidied: bool
     ) -> None:
