@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from functions.cleanup.audit_reconciliation import AuditReconciliation
 from functions.cleanup.housekeeping import Housekeeping
 from functions.cleanup.key_rotation import KeyRotation
 from shared.assembly import OpenedAdapters, oauth_of, opened_adapters, opened_spill
@@ -58,6 +59,10 @@ def compose(settings: CleanupFunctionSettings) -> Parts:
         batch_max=settings.cleanup_batch_max,
         seconds_left=request_context.remaining_seconds,
         first=() if late is None else (late,),
-        chores=(PendingErasures(opened.database), _key_rotation(opened, settings)),
+        chores=(
+            PendingErasures(opened.database),
+            _key_rotation(opened, settings),
+            AuditReconciliation(opened.database),
+        ),
     )
     return Parts(housekeeping=housekeeping, opened=opened, spill=spill)

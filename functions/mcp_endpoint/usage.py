@@ -35,14 +35,15 @@ def note_usage(
     watch: Stopwatch,
 ) -> None:
     """Count a call and prepare its usage row."""
+    own_milliseconds = watch.own_milliseconds
     milliseconds = watch.total_milliseconds
     outcome = failure.code.value if failure is not None else "ok"
     metrics.count(metrics.MetricName.TOOL_CALLS, tool=metric_name, outcome=outcome)
     metrics.duration(metrics.MetricName.TOOL_DURATION, milliseconds, tool=metric_name)
-    metrics.duration(metrics.MetricName.TOOL_OWN_DURATION, watch.own_milliseconds, tool=metric_name)
+    metrics.duration(metrics.MetricName.TOOL_OWN_DURATION, own_milliseconds, tool=metric_name)
     if result is not None and metric_name in RETRIEVING and not _is_cold():
         metrics.duration(metrics.MetricName.RETRIEVAL_DURATION, milliseconds)
-        metrics.duration(metrics.MetricName.RETRIEVAL_OWN_DURATION, watch.own_milliseconds)
+        metrics.duration(metrics.MetricName.RETRIEVAL_OWN_DURATION, own_milliseconds)
     state.shown = result.shown if result else None
     state.usage = UsageRow(
         tool=name,

@@ -75,6 +75,7 @@ class MetricName(StrEnum):
     UPSTREAM_REVOCATIONS = "UpstreamRevocations"
     REVOCATIONS_PENDING = "RevocationsPending"
     ERASURES = "Erasures"
+    AUDITED_CHANGES = "AuditedChanges"
     CIRCUIT_TRANSITIONS = "CircuitTransitions"
     CIRCUIT_REFUSALS = "CircuitRefusals"
     CIRCUIT_PROBES = "CircuitProbes"
@@ -310,6 +311,12 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.PAIRS_RESEALED: MetricSpec(
         _COUNT, (), "Pairs that a cleanup moved to the newest data key."
+    ),
+    MetricName.AUDITED_CHANGES: MetricSpec(
+        _COUNT,
+        (Dimension.OUTCOME,),
+        "Changes of a day that have their audit event, and those that have not; once a night.",
+        also_by=((Dimension.OUTCOME,),),
     ),
     MetricName.ERASURES: MetricSpec(
         _COUNT,

@@ -62,7 +62,11 @@ def timed() -> Iterator[Stopwatch]:
 def spent_milliseconds() -> tuple[float, float]:
     """Total and own time of the work under way; nothing outside of any."""
     watch = _current.get()
-    return (0.0, 0.0) if watch is None else (watch.total_milliseconds, watch.own_milliseconds)
+    if watch is None:
+        return (0.0, 0.0)
+    # In this order, so that our own share is never more than the whole.
+    own_milliseconds = watch.own_milliseconds
+    return (watch.total_milliseconds, own_milliseconds)
 
 
 @contextmanager

@@ -162,6 +162,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, UPDATE, DELETE ON app.content_shown",
         "SELECT, UPDATE, DELETE ON app.content_bodies",
         "SELECT, UPDATE, DELETE ON app.assertion_ids",
+        "EXECUTE ON FUNCTION app.audit_coverage(double precision, double precision)",
         # What operators look at and force.
         "SELECT, INSERT, UPDATE ON app.circuits",
         "SELECT ON app.circuit_calls",

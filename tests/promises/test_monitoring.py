@@ -127,7 +127,7 @@ def test_an_alarm_without_a_page_and_a_page_without_its_alarm_would_be_found() -
 def test_targets_have_just_the_thresholds_windows_and_least_samples_of_the_table() -> None:
     text = MONITORING.read_text(encoding="utf-8")
 
-    assert len(targets(text)) == 16
+    assert len(targets(text)) == 17
     assert different(resources(), text) == []
 
 

@@ -1,12 +1,14 @@
 """The token endpoint: codes, rotation, replays, and what a client hears when something is off."""
 
 import asyncio
+import json
 from typing import Any
 
 import psycopg
 import pytest
 
 from shared.domain.sessions import EndCause
+from shared.observability import metrics
 from shared.state.database import Database
 from shared.workflows.end_grant import end_grant
 from tests.integration.oauth.driver import FORM, MCP_URL, Driver
@@ -24,6 +26,26 @@ async def test_a_code_yields_tokens_that_nobody_may_store(driver: Driver) -> Non
     assert set(body) == {"access_token", "token_type", "expires_in", "refresh_token", "scope"}
     assert (body["token_type"], body["expires_in"]) == ("Bearer", 3_600)
     assert body["scope"] == "tutorial:search tutorial:read"
+
+
+async def test_a_sign_in_tells_its_time_once_when_its_code_is_redeemed(
+    driver: Driver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics.flush()
+    capsys.readouterr()
+    await driver.register()
+    code = await driver.sign_in()
+    await driver.redeem(code)
+    await driver.redeem(code)
+    metrics.flush()
+
+    written = capsys.readouterr().out.splitlines()
+    lines = [json.loads(line) for line in written if line.startswith('{"_aws"')]
+    ((whole,),) = [line["SignInDuration"] for line in lines if "SignInDuration" in line]
+    ((own,),) = [line["SignInOwnDuration"] for line in lines if "SignInOwnDuration" in line]
+    assert 0 < own <= whole
+    reached = [line["outcome"] for line in lines if "SignIns" in line]
+    assert {"begun", "consented", "returned", "completed"} <= set(reached)
 
 
 async def test_only_hashes_of_tokens_are_stored(

@@ -16,6 +16,7 @@ from shared.domain.sign_ins import SpentTime
 from shared.domain.site_tools import SiteToolList
 from shared.domain.tokens import TokenKind
 from shared.state import (
+    audit_coverage,
     authorization_codes,
     calls,
     clients,
@@ -343,5 +344,6 @@ async def test_the_cleanup_tells_the_site_and_applies_every_rule(
         assert await data_keys.add(
             tx, data_keys.WrappedDataKey(generation=2, wrapped_key=b"wrapped", kms_key_id="key")
         )
+        assert await audit_coverage.of_a_day(tx) == []
         for rule in RULES:
             await purge(tx, rule, limit=10)
