@@ -15,6 +15,7 @@ from scripts.artifacts.managed_runtime import NoPythonError
 from scripts.benchmarks import call, cold, reports, sign_ins
 from scripts.benchmarks.breaker import measure as breaker
 from scripts.benchmarks.breaker.report import breaker_report
+from scripts.benchmarks.endpoint import database, soak
 from scripts.benchmarks.machine import this_machine
 from scripts.benchmarks.refresh import measure as refresh
 from scripts.benchmarks.refresh.report import refresh_report
@@ -87,6 +88,16 @@ def _measure_breaker(*, quick: bool) -> Found:
     return report.as_json(), breaker_report(report)
 
 
+def _measure_soak(*, quick: bool) -> Found:
+    report = soak.measure(soak.QUICK if quick else soak.WHOLE)
+    return report.as_json(), soak.soak_report(report)
+
+
+def _measure_database(*, quick: bool) -> Found:
+    report = database.measure(database.QUICK if quick else database.WHOLE)
+    return report.as_json(), database.database_report(report)
+
+
 class Measure(Protocol):
     """Measures everything, or just enough to show that it works."""
 
@@ -113,6 +124,12 @@ BENCHMARKS: Final = {
     ),
     "breaker": Benchmark(
         "circuit breakers while a site hangs, fails or dawdles, beside others", _measure_breaker
+    ),
+    "database": Benchmark(
+        "Postgres killed under load, and too few connections: who gets what", _measure_database
+    ),
+    "soak": Benchmark(
+        "thousands of calls in one environment: memory, descriptors, latency", _measure_soak
     ),
     "vault": Benchmark("what KMS is asked, and a change of keys while people call", _measure_vault),
 }

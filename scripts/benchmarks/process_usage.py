@@ -31,3 +31,20 @@ def peak_memory_mb(pid: int) -> float | None:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024 / 1e6
     return None
+
+
+def resident_memory_mb(pid: int) -> float | None:
+    """The memory it holds now, in units of 1,000,000 bytes (second field of ``statm``)."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def open_descriptors(pid: int) -> int | None:
+    """How many files and sockets it has open now."""
+    try:
+        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except OSError:
+        return None

@@ -175,6 +175,23 @@ class PostgresServer:
             PostgresStartError: it did not come back.
         """
         self._end()
+        self.come_back()
+
+    def crash(self) -> None:
+        """End at once, as after `kill`: no checkpoint, no farewell to any client.
+
+        By SIGQUIT, which takes the server's children along; the next start recovers from the log.
+        """
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(STOP_SECONDS_MAX)
+
+    def come_back(self) -> None:
+        """Start again at the same address.
+
+        Raises:
+            PostgresStartError: it did not come back.
+        """
         self._launch()
         self._wait_until_ready()
 
