@@ -265,9 +265,10 @@ class KmsDataKeys:
     async def _ask(self, operation: str, request: Callable[["KMSClient"], _T]) -> _T:
         try:
             answer = await asyncio.to_thread(lambda: request(self._client()))
+            _whole(answer)
         except ClientError as error:
             raise _refused(operation, error) from error
-        except BotoCoreError as error:
+        except (BotoCoreError, _ForeignAnswerError) as error:
             metrics.count(MetricName.KEY_SERVICE_CALLS, operation=operation, outcome="away")
             raise KeyServiceUnavailableError({"error_type": type(error).__name__}) from error
         metrics.count(MetricName.KEY_SERVICE_CALLS, operation=operation, outcome="ok")
@@ -283,6 +284,16 @@ class KmsDataKeys:
                     config=self._config,
                 )
             return self._built
+
+
+class _ForeignAnswerError(Exception):
+    """An answer with 200 that is not KMS's own, as of a proxy in between, or not all of it."""
+
+
+def _whole(answer: object) -> None:
+    """The SDK takes any body for an empty answer; KMS's own names the key that it used."""
+    if not isinstance(answer, Mapping) or "KeyId" not in answer:
+        raise _ForeignAnswerError
 
 
 def _refused(operation: str, error: ClientError) -> KeyServiceUnavailableError:
