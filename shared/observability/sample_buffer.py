@@ -23,7 +23,7 @@ from shared.observability.request_context import correlation_id
 SAMPLES_MAX = 90
 """Samples kept before they are written: an EMF line holds at most 100 values of a metric."""
 DIMENSION_VALUES_MAX = 100
-"""Distinct values a dimension takes in one process; whatever comes after them is ``other``."""
+"""Distinct values that a metric's dimension takes in one process; what comes later is ``other``."""
 OTHER = "other"
 
 _DIMENSION_VALUE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
@@ -72,27 +72,27 @@ class SampleBuffer:
         self._lock = threading.Lock()
         self._samples: dict[_Key, dict[str, _Samples]] = {}
         self._count = 0
-        self._seen: dict[str, set[str]] = {}
+        self._seen: dict[tuple[str, str], set[str]] = {}
 
     def add(self, name: str, value: float, given: Mapping[str, str], *, spec: Spec) -> None:
         """Keep a sample; it is written with the next flush, or when there are many."""
         dimensions = tuple(
-            (dimension.value, self._bounded(dimension.value, given.get(dimension.value, OTHER)))
-            for dimension in spec.dimensions
+            (key, self._bounded(name, key, given.get(key, OTHER)))
+            for key in (dimension.value for dimension in spec.dimensions)
         )
         sets = tuple(tuple(one) for one in spec.dimension_sets())
-        key = _Key(correlation_id(), dimensions, sets)
+        shared = _Key(correlation_id(), dimensions, sets)
         with self._lock:
-            of_key = self._samples.setdefault(key, {})
+            of_key = self._samples.setdefault(shared, {})
             of_key.setdefault(name, _Samples(spec.unit)).values.append(value)
             self._count += 1
             full = self._count >= SAMPLES_MAX
         if full:
             self.flush()
 
-    def _bounded(self, dimension: str, value: str) -> str:
+    def _bounded(self, metric: str, dimension: str, value: str) -> str:
         text = str(value)
-        seen = self._seen.setdefault(dimension, set())
+        seen = self._seen.setdefault((metric, dimension), set())
         if text in seen:
             return text
         if _DIMENSION_VALUE.fullmatch(text) is None or redact_text(text) != text:
