@@ -291,8 +291,9 @@ class _ForeignAnswerError(Exception):
 
 
 def _whole(answer: object) -> None:
-    """The SDK takes any body for an empty answer; KMS's own names the key that it used."""
-    if not isinstance(answer, Mapping) or "KeyId" not in answer:
+    """The SDK takes any body for an empty answer; KMS's own names the key that it is about."""
+    about = answer.get("KeyMetadata", answer) if isinstance(answer, Mapping) else {}
+    if "KeyId" not in about:
         raise _ForeignAnswerError
 
 
