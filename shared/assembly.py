@@ -43,6 +43,12 @@ class OpenedAdapters:
         self.database.forget_connections()
         self.vault.forget_keys()
 
+    async def close(self) -> None:
+        """End in good order: nothing is reported any more, and no connection is left."""
+        await self.circuits.close()
+        await self.database.close()
+        self.vault.forget_keys()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedNets:

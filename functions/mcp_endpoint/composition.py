@@ -96,8 +96,7 @@ class Parts:
         """Close every connection, where a process ends in good order."""
         await self.rpc.close()
         await self.readiness.probe.close()
-        await self.opened.database.close()
-        self.opened.vault.forget_keys()
+        await self.opened.close()
         self.nets.forget()
 
 

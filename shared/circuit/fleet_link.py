@@ -99,6 +99,16 @@ class FleetLink:
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=timeout_seconds)
 
+    async def close(self, *, timeout_seconds: float) -> None:
+        """Tell and ask nothing any more, and wait for what is under way."""
+        self._adopt_loop()
+        self._fleet = None
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=timeout_seconds)
+
     def _report(self, breaker: Breaker) -> None:
         self._timers.pop(breaker.dependency, None)
         terms = self._terms(breaker)

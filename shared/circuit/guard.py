@@ -25,6 +25,7 @@ from shared.observability.spans import SpanName
 from shared.observability.tracing import span
 
 SETTLE_SECONDS_MAX: Final = 0.3
+CLOSE_SECONDS_MAX: Final = 5.0
 
 # Not `random`: environments that wake up from one snapshot would draw the same numbers.
 _random: Final = secrets.SystemRandom()
@@ -104,6 +105,10 @@ class CircuitGuard:
     async def settle(self) -> None:
         """Wait shortly for reports that are under way: no task shall outlive its request."""
         await self._link.settle(timeout_seconds=SETTLE_SECONDS_MAX)
+
+    async def close(self) -> None:
+        """Go by these eyes only from now on; before the store is closed."""
+        await self._link.close(timeout_seconds=CLOSE_SECONDS_MAX)
 
     async def _claim(self, breaker: Breaker, ticket: Ticket) -> UUID | None:
         """Become the fleet's one probe.

@@ -140,6 +140,7 @@ class Database:
         self._watch_connect = watch_connect
         self._idle: list[Connection] = []
         self._epoch = 0
+        self._keeps = True
         self._loop: asyncio.AbstractEventLoop | None = None
         self._free = asyncio.Semaphore(connections_max)
         self._holders: set[asyncio.Task[Any] | None] = set()
@@ -166,7 +167,11 @@ class Database:
         return self._autocommit(_Deadline(timeout_seconds))
 
     async def close(self) -> None:
-        """Close every idle connection now, and those in use when they come back."""
+        """Close every idle connection now, those in use when they come back, and none is kept.
+
+        What is still under way, such as a report of a circuit, may open one for itself.
+        """
+        self._keeps = False
         self.forget_connections()
 
     async def drop_connections(self) -> None:
@@ -300,7 +305,7 @@ class Database:
         if not connection.usable:
             return
         connection.rested()
-        if epoch != self._epoch or connection.worn_out:
+        if epoch != self._epoch or connection.worn_out or not self._keeps:
             connection.drop()
             return
         self._idle.append(connection)

@@ -139,8 +139,7 @@ async def deployed(place: Place, kms_key_id: str) -> AsyncIterator[Deployment]:
         stack.push_async_callback(endpoint.close)
         for parts in (issuer, refresher, cleaner):
             stack.callback(parts.forget)
-            # Before that, as at the end of every invocation: a report under way would connect anew.
-            stack.push_async_callback(parts.opened.circuits.settle)
+            stack.push_async_callback(parts.opened.close)
         for host, port, app in (
             ("127.0.0.1", place.mcp_port, endpoint.app),
             ("localhost", place.oauth_port, issuer.server.app),

@@ -80,7 +80,7 @@ async def cleanup(world: UpstreamWorld, spill_table: str) -> AsyncIterator[dict[
         with request_context.begin_request(function="cleanup", remaining_seconds=100.0):
             yield await parts.housekeeping.run()
     finally:
-        await parts.opened.database.close()
+        await parts.opened.close()
         parts.forget()
 
 

@@ -136,7 +136,7 @@ class MatrixWorld:
         """An environment of the authorization server."""
         environment = self._environment(AppRole.OAUTH)
         parts = oauth.compose(OAuthFunctionSettings.from_environment(environment))
-        self.stack.push_async_callback(parts.opened.database.close)
+        self.stack.push_async_callback(parts.opened.close)
         self.stack.push_async_callback(parts.readiness.probe.close)
         return parts
 
@@ -151,7 +151,7 @@ class MatrixWorld:
         """An environment of the background refresher."""
         environment = self._environment(AppRole.TOKEN_REFRESH)
         parts = token_refresh.compose(TokenRefreshFunctionSettings.from_environment(environment))
-        self.stack.push_async_callback(parts.opened.database.close)
+        self.stack.push_async_callback(parts.opened.close)
         return parts
 
 

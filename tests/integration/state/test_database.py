@@ -232,3 +232,20 @@ async def test_no_connection_left_at_the_server_means_unavailable(fresh_database
 
     assert caught.value.retry_after_seconds
     assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_a_closed_database_keeps_no_connection_of_who_comes_late(database_url: str) -> None:
+    database = Database(database_url)
+    await database.close()
+
+    async with database.autocommit() as tx:
+        rows = await tx.rows("SELECT pg_backend_pid() AS pid")
+        late = int(rows[0]["pid"])
+    other = Database(database_url)
+    async with other.autocommit() as tx:
+        rows = await tx.rows(
+            "SELECT count(*) AS n FROM pg_stat_activity WHERE pid = %(pid)s", {"pid": late}
+        )
+
+    assert rows[0]["n"] == 0
+    await other.close()
