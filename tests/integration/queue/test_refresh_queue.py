@@ -7,8 +7,14 @@ import pytest
 
 from shared.aws_service import CONNECTIONS_MAX, prepare
 from shared.domain.identifiers import GrantId, new_id
+from shared.queue import refresh_queue
 from shared.queue.messages import MessageKind, RefreshMessage
-from shared.queue.refresh_queue import QueueUnavailableError, SqsRefreshQueue, SqsWatchdog
+from shared.queue.refresh_queue import (
+    SEND_LIMITS,
+    QueueUnavailableError,
+    SqsRefreshQueue,
+    SqsWatchdog,
+)
 from tests.integration.queue.conftest import Answers
 from tests.support.queues import Queues
 
@@ -95,7 +101,11 @@ async def test_a_passing_failure_is_tried_again_and_only_once(queue: SqsRefreshQ
     assert answers.asked == 4
 
 
-async def test_a_watchdog_comes_after_its_delay(queues: Queues) -> None:
+async def test_a_watchdog_comes_after_its_delay(
+    queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A refresh waits for its watchdog for a second; this is about what the queue does with it.
+    monkeypatch.setattr(refresh_queue, "ARM_LIMITS", SEND_LIMITS)
     watchdog = SqsWatchdog(queues.watchdog_queue_url)
     grant_id = GrantId(new_id())
     await watchdog.arm(grant_id, 3, delay_seconds=15)
