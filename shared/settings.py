@@ -5,103 +5,15 @@ start with every such name at once. The name of a setting is the upper-case name
 Values of secrets are never part of the message.
 """
 
-import json
-import os
-from collections.abc import Iterator, Mapping
-from enum import StrEnum
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    HttpUrl,
-    SecretStr,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, SecretStr, model_validator
+
+from shared.settings_group import SecretTexts, SettingsGroup, Stage, UrlText, Words
 
 
-class Stage(StrEnum):
-    """Where a process runs; one stage never reads what another has sealed or issued."""
-
-    LOCAL = "local"
-    DEV = "dev"
-    STAGING = "staging"
-    PROD = "prod"
-
-
-class SettingsError(Exception):
-    """Settings are missing or malformed; the message names each, and no value."""
-
-
-def _origin(value: object) -> str:
-    """An absolute http(s) URL kept as the very string given: issuers are compared byte for byte."""
-    url = TypeAdapter(HttpUrl).validate_python(value)
-    text = str(value)
-    if url.query or url.fragment or url.username or text.endswith("/"):
-        raise ValueError("must have no query, fragment, user or trailing slash")
-    return text
-
-
-def _json_object(value: object) -> object:
-    return json.loads(value) if isinstance(value, str) else value
-
-
-def _words(value: object) -> object:
-    return tuple(value.split()) if isinstance(value, str) else value
-
-
-UrlText = Annotated[str, BeforeValidator(_origin)]
-SecretTexts = Annotated[dict[str, SecretStr], BeforeValidator(_json_object)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-
-
-def _problems(error: ValidationError) -> Iterator[str]:
-    for item in error.errors(include_input=False, include_url=False):
-        name = ".".join(str(part) for part in item["loc"]).upper()
-        yield f"{name}: {item['msg']}" if name else item["msg"]
-
-
-class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    stage: Stage = Field(description="local, dev, staging or prod.")
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Read this group's settings.
-
-        Raises:
-            SettingsError: naming every setting that is missing or malformed.
-        """
-        source = os.environ if environment is None else environment
-        given = {
-            name: source[name.upper()] for name in cls.model_fields if source.get(name.upper())
-        }
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            raise SettingsError("; ".join(sorted(_problems(error)))) from None
-
-    def _require_outside_local(self, *names: str) -> None:
-        if self.stage is Stage.LOCAL:
-            return
-        missing = [name.upper() for name in names if getattr(self, name) is None]
-        if missing:
-            raise ValueError(f"required outside the local stage: {', '.join(missing)}")
-
-    def _require_https(self, *names: str) -> None:
-        if self.stage is Stage.LOCAL:
-            return
-        plain = [name.upper() for name in names if getattr(self, name).startswith("http://")]
-        if plain:
-            raise ValueError(f"https is required outside the local stage: {', '.join(plain)}")
-
-
-class ObservabilitySettings(_Group):
+class ObservabilitySettings(SettingsGroup):
     """Logs, metrics, traces and crash reports."""
 
     log_level: str = Field(default="INFO", description="Least level that is logged.")
@@ -134,7 +46,7 @@ class ObservabilitySettings(_Group):
         return self
 
 
-class OriginSettings(_Group):
+class OriginSettings(SettingsGroup):
     """Our own public addresses, and what the documents under them say."""
 
     issuer_url: UrlText = Field(description="Issuer of the authorization server, exact string.")
@@ -149,11 +61,11 @@ class OriginSettings(_Group):
 
     @model_validator(mode="after")
     def _secure_origins(self) -> Self:
-        self._require_https("issuer_url", "mcp_url")
+        self.require_https("issuer_url", "mcp_url")
         return self
 
 
-class DatabaseSettings(_Group):
+class DatabaseSettings(SettingsGroup):
     """Postgres."""
 
     database_url: SecretStr = Field(description="libpq connection string of the function's role.")
@@ -176,7 +88,7 @@ class DatabaseSettings(_Group):
     )
 
 
-class VaultSettings(_Group):
+class VaultSettings(SettingsGroup):
     """The key under which upstream tokens are sealed."""
 
     kms_key_id: str = Field(description="Id, ARN or alias of the KMS key.")
@@ -194,7 +106,7 @@ class StateSettings(DatabaseSettings, VaultSettings):
     """Where grants live, and what opens them."""
 
 
-class UpstreamSettings(_Group):
+class UpstreamSettings(SettingsGroup):
     """The Drupal site."""
 
     drupal_base_url: UrlText = Field(description="Origin of the Drupal site.")
@@ -233,11 +145,11 @@ class UpstreamSettings(_Group):
 
     @model_validator(mode="after")
     def _secure_upstream(self) -> Self:
-        self._require_https("drupal_base_url")
+        self.require_https("drupal_base_url")
         return self
 
 
-class SessionSettings(_Group):
+class SessionSettings(SettingsGroup):
     """Lifetimes of what we issue."""
 
     access_token_seconds: int = Field(default=28_800, gt=0, description="Life of an access token.")
@@ -249,7 +161,7 @@ class SessionSettings(_Group):
     )
 
 
-class SpillSettings(_Group):
+class SpillSettings(SettingsGroup):
     """The second store of refreshed pairs; optional in the local stage only."""
 
     spill_table: str | None = Field(
@@ -260,7 +172,7 @@ class SpillSettings(_Group):
 
     @model_validator(mode="after")
     def _spill_outside_local(self) -> Self:
-        self._require_outside_local("spill_table")
+        self.require_outside_local("spill_table")
         return self
 
 
@@ -274,11 +186,11 @@ class SafetyNetSettings(SpillSettings):
 
     @model_validator(mode="after")
     def _watchdog_outside_local(self) -> Self:
-        self._require_outside_local("watchdog_queue_url")
+        self.require_outside_local("watchdog_queue_url")
         return self
 
 
-class RefreshSettings(_Group):
+class RefreshSettings(SettingsGroup):
     """Background refresh of upstream pairs."""
 
     refresh_queue_url: str | None = Field(
@@ -319,11 +231,11 @@ class RefreshSettings(_Group):
 
     @model_validator(mode="after")
     def _queue_outside_local(self) -> Self:
-        self._require_outside_local("refresh_queue_url")
+        self.require_outside_local("refresh_queue_url")
         return self
 
 
-class CleanupSettings(_Group):
+class CleanupSettings(SettingsGroup):
     """Retention, and the change of data keys."""
 
     data_key_generation_days: int = Field(
@@ -447,7 +359,7 @@ class MigrateFunctionSettings(ObservabilitySettings):
     )
 
 
-FUNCTION_SETTINGS: Mapping[str, type[_Group]] = {
+FUNCTION_SETTINGS: Mapping[str, type[SettingsGroup]] = {
     "mcp_endpoint": McpEndpointFunctionSettings,
     "oauth": OAuthFunctionSettings,
     "token_refresh": TokenRefreshFunctionSettings,

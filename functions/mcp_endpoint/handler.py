@@ -12,7 +12,8 @@ from shared.lambda_stream.asgi import StreamingAsgiHandler
 from shared.observability.instrument import instrument
 from shared.observability.logging import log
 from shared.once_per_environment import OncePerEnvironment
-from shared.settings import McpEndpointFunctionSettings, ObservabilitySettings, Stage
+from shared.settings import McpEndpointFunctionSettings, ObservabilitySettings
+from shared.settings_group import Stage
 from shared.stored_settings import environment_with_stored
 
 _observability = ObservabilitySettings.from_environment()

@@ -9,7 +9,8 @@ from mcp_types import CallToolResult, TextContent
 
 from functions.mcp_endpoint.tools.definitions import ArgumentsInvalidError
 from shared.errors.base import ServiceError
-from shared.errors.catalogue import ErrorCode, Guidance
+from shared.errors.catalogue import ErrorCode
+from shared.errors.entries import Guidance
 from shared.errors.translation import JsonObject, as_guidance, as_service_error
 from shared.observability import crash_reports, metrics, recovery
 from shared.observability.debug_answers import debug_of

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 
 from functions.migrate.steps import Steps
-from shared.settings import MigrateFunctionSettings, SettingsError
+from shared.settings import MigrateFunctionSettings
+from shared.settings_group import SettingsError
 from shared.state.role_urls import ForeignRoleError, password_in
 from shared.state.roles import AppRole
 

@@ -12,7 +12,8 @@ from functions.migrate.requests import DeploymentRequest, OperatorRequest, Step,
 from shared.observability import crash_reports, request_context
 from shared.observability.instrument import instrument
 from shared.observability.logging import log
-from shared.settings import MigrateFunctionSettings, ObservabilitySettings, SettingsError
+from shared.settings import MigrateFunctionSettings, ObservabilitySettings
+from shared.settings_group import SettingsError
 from shared.state.migrator import MigrationChangedError
 from shared.stored_settings import environment_with_stored
 

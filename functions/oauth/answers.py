@@ -12,7 +12,7 @@ from functions.oauth.pages.destinations import destination_of
 from functions.oauth.pages.render import Onward, Pages
 from functions.oauth.refusals import HeldReturnError, ReturnedToClientError
 from shared.errors.base import ServiceError
-from shared.errors.catalogue import Severity
+from shared.errors.entries import Severity
 from shared.errors.translation import as_oauth_error
 from shared.observability import crash_reports, metrics, recovery
 from shared.observability.debug_answers import debug_of

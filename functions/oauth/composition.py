@@ -24,7 +24,8 @@ from shared.assembly import (
 from shared.domain.account_page import ACCOUNT_PATH
 from shared.domain.circuits import Dependency
 from shared.domain.scopes import offered_scopes
-from shared.settings import OAuthFunctionSettings, Stage
+from shared.settings import OAuthFunctionSettings
+from shared.settings_group import Stage
 from shared.upstream.drupal_oauth import TOKEN_PATH
 
 

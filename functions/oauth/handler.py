@@ -12,7 +12,8 @@ from shared.errors.base import ServiceError
 from shared.lambda_stream.event_loop import on_event_loop
 from shared.observability.instrument import instrument
 from shared.once_per_environment import OncePerEnvironment
-from shared.settings import OAuthFunctionSettings, ObservabilitySettings, Stage
+from shared.settings import OAuthFunctionSettings, ObservabilitySettings
+from shared.settings_group import Stage
 from shared.stored_settings import environment_with_stored
 
 _observability = ObservabilitySettings.from_environment()

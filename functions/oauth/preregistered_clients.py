@@ -24,7 +24,7 @@ from shared.domain import redirects
 from shared.domain.clients import Client, RegistrationKind
 from shared.domain.document_ids import parse_document_id
 from shared.domain.identifiers import ClientId
-from shared.settings import SettingsError
+from shared.settings_group import SettingsError
 from shared.vault.client_assertions import read_keys
 
 SETTING: Final = "PREREGISTERED_CLIENTS"

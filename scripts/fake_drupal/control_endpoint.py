@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from scripts.fake_drupal.accounts import Account
 from scripts.fake_drupal.control import Control
 from scripts.fake_drupal.faults import Fault
 from scripts.fake_drupal.records import OAuthClient
@@ -30,6 +31,15 @@ class UserChange(_Strict):
     save: bool = False
     delete: bool = False
     switch_subject_to: str | None = None
+
+
+class NewAccount(_Strict):
+    """An account to add or replace."""
+
+    uid: int
+    name: str
+    password: str
+    roles: list[str] = []
 
 
 class ClientChange(_Strict):
@@ -64,6 +74,13 @@ def _change_user(control: Control, body: bytes) -> object:
         control.save_user(change.name)
     if change.delete:
         control.delete_user(change.name)
+    return {"done": True}
+
+
+def _put_account(control: Control, body: bytes) -> object:
+    new = NewAccount.model_validate_json(body)
+    account = Account(uid=new.uid, name=new.name, password=new.password, roles=tuple(new.roles))
+    control.put_account(account)
     return {"done": True}
 
 
@@ -104,6 +121,7 @@ POSTS: dict[str, Callable[[Control, bytes], object]] = {
     "/faults": _plan,
     "/faults/clear": _release,
     "/users": _change_user,
+    "/accounts": _put_account,
     "/clients": _change_client,
     "/clock": _advance,
     "/caches/clear": _clear_caches,

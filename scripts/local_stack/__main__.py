@@ -21,7 +21,7 @@ from scripts.local_stack.data_folder import DataFolder, DataFolderInUseError
 from scripts.local_stack.options import DATA_DIR_DEFAULT, FakeSite, RealSite, StackOptions
 from scripts.local_stack.postgres import PostgresStartError
 from scripts.local_stack.stack import STACK_FILE, running_stack
-from shared.settings import SettingsError
+from shared.settings_group import SettingsError
 
 _STOP_SECONDS_MAX: Final = 30.0
 _POLL_SECONDS: Final = 0.1

@@ -7,7 +7,8 @@ catalogue's text, never the exception's.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from shared.errors.catalogue import CATALOGUE, ErrorCode, ErrorEntry
+from shared.errors.catalogue import CATALOGUE, ErrorCode
+from shared.errors.entries import ErrorEntry
 
 LogFact = str | int | float | bool | None
 

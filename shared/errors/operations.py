@@ -6,7 +6,8 @@ A code without a page has a reason: who causes it can end it, and waking somebod
 from collections.abc import Mapping
 from typing import Final
 
-from shared.errors.catalogue import CATALOGUE, Category, ErrorCode
+from shared.errors.catalogue import CATALOGUE, ErrorCode
+from shared.errors.entries import Category
 
 DEPENDENCIES: Final[Mapping[ErrorCode, str]] = {
     ErrorCode.DATABASE_UNAVAILABLE: "postgres",

@@ -30,7 +30,8 @@ from shared.settings import (
 )
 from shared.state.roles import AppRole
 from tests.support.clock import DatabaseClock
-from tests.unit.mcp_endpoint.pieces import serving, tool_call
+from tests.support.serving import serving
+from tests.unit.mcp_endpoint.pieces import tool_call
 
 TICK_SECONDS = 50.0
 CLEANUP_SECONDS = 120.0

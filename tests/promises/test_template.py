@@ -12,7 +12,8 @@ from functions.migrate.requests import Step
 from functions.token_refresh import time_to_begin
 from shared.domain.refresh_times import REFRESH_DEADLINE_SECONDS
 from shared.lambda_stream import asgi, event_loop
-from shared.settings import FUNCTION_SETTINGS, OAuthFunctionSettings, Stage, UpstreamSettings
+from shared.settings import FUNCTION_SETTINGS, OAuthFunctionSettings, UpstreamSettings
+from shared.settings_group import Stage
 from shared.state.roles import AppRole
 from tests.promises.deployed import (
     BUFFERED,

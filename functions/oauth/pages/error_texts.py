@@ -6,7 +6,8 @@ Nothing here repeats what a request contained.
 from dataclasses import dataclass
 
 from shared.errors.base import ServiceError
-from shared.errors.catalogue import ErrorCode, Guidance
+from shared.errors.catalogue import ErrorCode
+from shared.errors.entries import Guidance
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from scripts.conformance_suite.relay import running_relay
-from tests.unit.mcp_endpoint.pieces import serving
+from tests.support.serving import serving
 
 TOKEN = "the-persons-token"
 

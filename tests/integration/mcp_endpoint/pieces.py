@@ -39,7 +39,7 @@ from shared.vault.kms_data_keys import KmsDataKeys
 from shared.vault.pair_codec import encode_pair
 from shared.vault.token_vault import TokenVault
 from shared.workflows.sealed_pairs import pair_binding
-from tests.unit.mcp_endpoint.pieces import serving
+from tests.support.serving import serving
 
 FUNCTION = "mcp_endpoint"
 SESSION_SECONDS = 10 * 86_400

@@ -13,7 +13,7 @@ from functions.oauth.client_documents.failures import DocumentFault, DocumentFau
 from functions.oauth.dependencies import Dependencies
 from functions.oauth.preregistered_clients import parse
 from shared.domain.document_ids import parse_document_id
-from shared.settings import SettingsError
+from shared.settings_group import SettingsError
 from tests.integration.oauth.driver import LOOPBACK_REDIRECT, WEB_REDIRECT, Driver
 from tests.integration.oauth.echoes import assert_nothing_echoed, assert_stays_on_a_page, get_raw
 from tests.support.redirect_abuse import ABUSED_REDIRECTS, CANARY

@@ -3,7 +3,8 @@
 import pytest
 
 from shared.errors.base import ServiceError, UnavailableError
-from shared.errors.catalogue import CATALOGUE, ErrorCode, Guidance
+from shared.errors.catalogue import CATALOGUE, ErrorCode
+from shared.errors.entries import Guidance
 from shared.errors.translation import (
     as_guidance,
     as_jsonrpc_error,

@@ -1,17 +1,14 @@
 """In-memory pieces around the real app and the real SDK: a bearer table, a site, a usage list."""
 
-import asyncio
-import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
-import uvicorn
 from mcp import Client
 from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
@@ -32,13 +29,10 @@ from functions.mcp_endpoint.toolbox import Toolbox
 from functions.mcp_endpoint.tools.catalogue import ToolCatalogue, build_catalogue
 from functions.mcp_endpoint.tools.content_tools import ContentTools
 from functions.mcp_endpoint.tools.shown_content import ShownContent
-from functions.mcp_endpoint.tools.site_listing import ListingRules
 from functions.mcp_endpoint.tools.site_requests import SiteRequests
 from functions.mcp_endpoint.tools.site_tools import SiteToolRunner
-from shared.domain.circuits import Dependency, FleetView
-from shared.domain.content import Document, SearchHit, SearchPage, SearchQuery
+from shared.domain.circuits import FleetView
 from shared.domain.grants import AuthenticatedCall, Grant, GrantStatus, SealedPair
-from shared.domain.health import DependencyHealth, DependencyState, HealthReport
 from shared.domain.identifiers import (
     ClientId,
     GrantId,
@@ -48,11 +42,11 @@ from shared.domain.identifiers import (
     new_id,
 )
 from shared.domain.scopes import SCOPES_OFFERED
-from shared.domain.site_tools import SiteToolList
 from shared.domain.tokens import TokenHash, TokenKind, hash_token, mint
 from shared.observability.request_context import remaining_seconds
 from shared.state.calls import Admission, CallRecord, EndedCall, UsageRow
-from shared.upstream.drupal_tools import ListedTool
+from tests.support.serving import serving
+from tests.unit.mcp_endpoint.stand_ins import RULES, Abilities, Copies, Lists, Site, a_readiness
 
 T = TypeVar("T")
 
@@ -128,168 +122,6 @@ class Bearers:
         return replace(record, refusal=None, wait_seconds=None)
 
 
-class Site:
-    """The site and the caller towards it; ``gate`` holds every call back until it is set."""
-
-    def __init__(self) -> None:
-        self.documents = {
-            "7": Document(
-                content_id="7",
-                title="Write a plugin",
-                url="https://site.example.org/tutorial/write-plugin",
-                markdown="First paragraph.\n\nSecond paragraph.",
-                bundle="tutorial",
-                drupal_versions=("10", "11"),
-            )
-        }
-        self.hits = tuple(
-            SearchHit(
-                content_id=str(number),
-                title=f"Tutorial {number}",
-                url=f"https://site.example.org/tutorial/{number}",
-                bundle="tutorial",
-                summary="What it is about.",
-                drupal_versions=("11",),
-                category="Plugins",
-            )
-            for number in range(1, 26)
-        )
-        self.queries: list[SearchQuery] = []
-        self.tokens: list[str] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.patience: list[float] = []
-        self.failure: Exception | None = None
-        self.tools: list[ListedTool] = []
-        self.listings = 0
-        self.listed_for: list[tuple[str, float]] = []
-        self.listing_failure: Exception | None = None
-        self.tool_results: dict[str, Any] = {}
-        self.tool_calls: list[tuple[str, dict[str, Any]]] = []
-
-    async def run(self, call: AuthenticatedCall, request: Callable[[str], Awaitable[T]]) -> T:
-        """The caller: with this person's token."""
-        return await request(f"site token of {call.grant.subject}")
-
-    async def search(
-        self, query: SearchQuery, *, access_token: str, timeout_seconds: float
-    ) -> SearchPage:
-        """Every tutorial matches."""
-        await self._enter(access_token, timeout_seconds)
-        self.queries.append(query)
-        hits = self.hits[query.offset : query.offset + query.limit]
-        return SearchPage(hits=hits, total=len(self.hits), offset=query.offset)
-
-    async def read(self, content_id: str, *, access_token: str, timeout_seconds: float) -> Document:
-        """One of the documents."""
-        await self._enter(access_token, timeout_seconds)
-        return self.documents[content_id]
-
-    async def list_tools(
-        self, *, access_token: str, timeout_seconds: float
-    ) -> tuple[ListedTool, ...]:
-        """The tools of everybody."""
-        self.listings += 1
-        self.listed_for.append((access_token, timeout_seconds))
-        if self.listing_failure is not None:
-            raise self.listing_failure
-        return tuple(self.tools)
-
-    async def call(
-        self,
-        name: str,
-        arguments: Mapping[str, Any],
-        *,
-        access_token: str,
-        timeout_seconds: float,
-    ) -> Any:
-        """What was prepared for the tool, else an echo."""
-        await self._enter(access_token, timeout_seconds)
-        self.tool_calls.append((name, dict(arguments)))
-        return self.tool_results.get(name, {"called": name, "with": dict(arguments)})
-
-    async def _enter(self, access_token: str, timeout_seconds: float) -> None:
-        self.tokens.append(access_token)
-        self.patience.append(timeout_seconds)
-        await self.gate.wait()
-        if self.failure is not None:
-            raise self.failure
-
-
-class Copies:
-    """What people were shown, in memory."""
-
-    def __init__(self) -> None:
-        self.kept: dict[tuple[UserId, str], Document] = {}
-        self.outage: Exception | None = None
-
-    async def find(self, user_id: UserId, content_id: str) -> Document | None:
-        """What was kept."""
-        if self.outage is not None:
-            raise self.outage
-        return self.kept.get((user_id, content_id))
-
-    async def forget(self, user_id: UserId, content_id: str | None) -> None:
-        """Drop it."""
-        for key in [key for key in self.kept if key[0] == user_id]:
-            if content_id in {None, key[1]}:
-                del self.kept[key]
-
-
-async def a_readiness() -> HealthReport:
-    """Nothing is looked at here."""
-    return HealthReport(
-        dependencies={Dependency.POSTGRES: DependencyHealth(state=DependencyState.OK)}
-    )
-
-
-class Lists:
-    """Lists of the site's tools, in memory."""
-
-    def __init__(self) -> None:
-        self.kept: dict[UserId, SiteToolList] = {}
-        self.outage: Exception | None = None
-
-    async def find(self, user_id: UserId) -> SiteToolList | None:
-        """What was kept."""
-        if self.outage is not None:
-            raise self.outage
-        return self.kept.get(user_id)
-
-    async def store(self, user_id: UserId, listed: SiteToolList) -> None:
-        """Keep it."""
-        if self.outage is not None:
-            raise self.outage
-        self.kept[user_id] = listed
-
-
-class Abilities:
-    """What clients said of themselves, in memory."""
-
-    def __init__(self) -> None:
-        self.kept: dict[SessionId, bool] = {}
-        self.outage: Exception | None = None
-
-    async def remember(self, session_id: SessionId, *, url_elicitation: bool) -> None:
-        """Keep it."""
-        if self.outage is not None:
-            raise self.outage
-        self.kept[session_id] = url_elicitation
-
-    async def url_elicitation(self, session_id: SessionId) -> bool:
-        """What was kept."""
-        if self.outage is not None:
-            raise self.outage
-        return self.kept.get(session_id, False)
-
-
-RULES = ListingRules(
-    own_names=frozenset({"search_tutorials", "get_tutorial", "search", "fetch", "account_status"}),
-    wrapped_methods=frozenset({"dme_mcp.search_content", "tutorial.get"}),
-    site_scopes=frozenset({"tutorial:read", "tutorial:search", "member"}),
-)
-
-
 @dataclass
 class Endpoint:
     """The served app with its pieces."""
@@ -361,33 +193,6 @@ def tool_call(name: str, arguments: dict[str, Any] | None = None, **meta: Any) -
     if meta:
         params["_meta"] = meta
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without a grip on the test process's signals."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:
-    """Serve ``app`` on a bound socket."""
-    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=2)
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        async with asyncio.timeout(10):
-            while not server.started:
-                await asyncio.sleep(0.01)
-                if task.done():
-                    task.result()
-        yield
-    finally:
-        server.should_exit = True
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 @asynccontextmanager

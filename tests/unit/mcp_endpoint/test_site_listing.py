@@ -18,7 +18,7 @@ from functions.mcp_endpoint.tools.site_listing import (
 )
 from shared.domain.site_tools import PUBLISHED_NAME, SiteTool
 from shared.upstream.drupal_tools import ListedTool
-from tests.unit.mcp_endpoint.pieces import RULES
+from tests.unit.mcp_endpoint.stand_ins import RULES
 from tests.unit.mcp_endpoint.test_input_schemas import hostile_schemas
 
 _values = st.recursive(

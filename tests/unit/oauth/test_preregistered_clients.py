@@ -8,7 +8,7 @@ from joserfc.jwk import ECKey
 
 from functions.oauth.preregistered_clients import parse
 from shared.domain.clients import RegistrationKind
-from shared.settings import SettingsError
+from shared.settings_group import SettingsError
 
 KEY = ECKey.generate_key("P-256")
 KEYS = {"keys": [KEY.as_dict(private=False)]}

@@ -13,7 +13,8 @@ from shared.observability import debug_answers, recovery, tracing
 from shared.observability.debug_answers import debug_of
 from shared.observability.request_context import begin_request
 from shared.observability.spans import SpanName
-from shared.settings import ObservabilitySettings, SettingsError
+from shared.settings import ObservabilitySettings
+from shared.settings_group import SettingsError
 from tests.unit.observability import canaries
 
 

@@ -2,12 +2,8 @@
 
 import pytest
 
-from shared.settings import (
-    FUNCTION_SETTINGS,
-    McpEndpointFunctionSettings,
-    OAuthFunctionSettings,
-    SettingsError,
-)
+from shared.settings import FUNCTION_SETTINGS, McpEndpointFunctionSettings, OAuthFunctionSettings
+from shared.settings_group import SettingsError
 
 COMPLETE = {
     "STAGE": "prod",
