@@ -22,6 +22,8 @@ from scripts.local_stack.stack import running_stack
 
 EVERYTHING_HANDLER: Final = "tests.support.everything_app.handler"
 _EVERYTHING_PATH: Final = "/mcp"
+_MORE_VARIABLES: Final = {"CALL_LIMITS_FACTOR": "100"}
+"""One person runs the whole suite in seconds, and what it asks must be answered as to anybody."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ async def product() -> AsyncIterator[CheckedServer]:
         SignInError: the member could not sign in.
     """
     with tempfile.TemporaryDirectory(prefix="dmcp-conf-", ignore_cleanup_errors=True) as folder:
-        options = StackOptions(Path(folder), fixed_ports=False)
+        options = StackOptions(Path(folder), fixed_ports=False, more_variables=_MORE_VARIABLES)
         async with running_stack(options) as stack, ScriptedBrowser() as browser:
             person = Person(browser, MEMBER.name, MEMBER.password)
             mcp_url = stack.addresses.mcp_url

@@ -61,7 +61,7 @@ def _rewritten(environment: dict[str, str], *, host: str, postgres_port: int) ->
         urls = json.loads(environment["DATABASE_URLS"])
         environment["DATABASE_URLS"] = json.dumps({key: reached(urls[key]) for key in urls})
     if host != "127.0.0.1":
-        for name in _REACHED_FROM_INSIDE:
+        for name in set(_REACHED_FROM_INSIDE) & set(environment):
             environment[name] = _LOOPBACK.sub(rf"\g<1>{host}", environment[name])
     # The SAM CLI hands over credentials and region itself, and nothing that the template lacks.
     return {

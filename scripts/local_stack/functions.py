@@ -44,8 +44,20 @@ class Surroundings:
 
     def variables(self, role: AppRole) -> dict[str, str]:
         """Environment variables of the function with that database role."""
-        return self._for_everybody() | {
-            "DATABASE_URL": self.postgres.conninfo(DATABASE, role.value)
+        site = self.site
+        secrets = {"DRUPAL_CLIENT_SECRET": site.client_secret} if site.client_secret else {}
+        scopes = {"DRUPAL_SCOPES": site.scopes} if site.scopes else {}
+        return {
+            "DATABASE_URL": self.postgres.conninfo(DATABASE, role.value),
+            "KMS_KEY_ID": self.kms_key_id,
+            "ORIGIN_SECRET": self.origin_secret,
+            "PREREGISTERED_CLIENTS": LOCAL_CLIENTS,
+            "DRUPAL_BASE_URL": site.base_url,
+            "DRUPAL_CLIENT_ID": site.client_id,
+            **self.queues.variables,
+            **secrets,
+            **scopes,
+            **self._for_everybody(),
         }
 
     def variables_of_the_owner(self) -> dict[str, str]:
@@ -63,28 +75,18 @@ class Surroundings:
         return self._for_everybody() | versions
 
     def _for_everybody(self) -> dict[str, str]:
-        site = self.site
-        secrets = {"DRUPAL_CLIENT_SECRET": site.client_secret} if site.client_secret else {}
-        scopes = {"DRUPAL_SCOPES": site.scopes} if site.scopes else {}
+        """What every function is told; what a stack was given in addition comes last."""
         return {
             "STAGE": "local",
             "RELEASE": "local",
             "LOG_LEVEL": self.log_level,
             "ISSUER_URL": self.addresses.issuer_url,
             "MCP_URL": self.addresses.mcp_url,
-            "KMS_KEY_ID": self.kms_key_id,
             "AWS_ENDPOINT_URL": self.addresses.aws_url,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
-            "ORIGIN_SECRET": self.origin_secret,
-            "PREREGISTERED_CLIENTS": LOCAL_CLIENTS,
-            "DRUPAL_BASE_URL": site.base_url,
-            "DRUPAL_CLIENT_ID": site.client_id,
-            **self.queues.variables,
-            **secrets,
-            **scopes,
             **self.more_variables,
         }
 
@@ -139,40 +141,23 @@ def _functions(around: Surroundings) -> list[FunctionSpec]:
             has_url=False,
             region=REGION,
         ),
-        FunctionSpec(
-            name="cleanup",
-            handler="functions.cleanup.handler.handler",
-            environment=around.variables(AppRole.CLEANUP),
-            timeout_seconds=SCHEDULED_SECONDS_MAX,
-            environments_max=1,
-            has_url=False,
-            region=REGION,
-        ),
-        FunctionSpec(
-            name="canary",
-            handler="functions.canary.handler.handler",
-            environment=around.variables_of_an_outsider(),
-            timeout_seconds=CANARY_SECONDS_MAX,
-            environments_max=1,
-            has_url=False,
-            region=REGION,
-        ),
-        FunctionSpec(
-            name="release_check",
-            handler="functions.release_check.handler.handler",
-            environment=around.variables_of_an_outsider(),
-            timeout_seconds=SCHEDULED_SECONDS_MAX,
-            environments_max=1,
-            has_url=False,
-            region=REGION,
-        ),
-        FunctionSpec(
-            name="migrate",
-            handler="functions.migrate.handler.handler",
-            environment=around.variables_of_the_owner(),
-            timeout_seconds=SCHEDULED_SECONDS_MAX,
-            environments_max=1,
-            has_url=False,
-            region=REGION,
-        ),
+        _one_at_a_time("cleanup", around.variables(AppRole.CLEANUP)),
+        _one_at_a_time("canary", around.variables_of_an_outsider(), seconds=CANARY_SECONDS_MAX),
+        _one_at_a_time("release_check", around.variables_of_an_outsider()),
+        _one_at_a_time("migrate", around.variables_of_the_owner()),
     ]
+
+
+def _one_at_a_time(
+    name: str, environment: Mapping[str, str], *, seconds: float = SCHEDULED_SECONDS_MAX
+) -> FunctionSpec:
+    """A function without an address, of which no two runs meet."""
+    return FunctionSpec(
+        name=name,
+        handler=f"functions.{name}.handler.handler",
+        environment=environment,
+        timeout_seconds=seconds,
+        environments_max=1,
+        has_url=False,
+        region=REGION,
+    )
