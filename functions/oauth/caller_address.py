@@ -10,7 +10,8 @@ from starlette.requests import Request
 
 from shared.domain.rate_limits import IPAddress, parse_address
 
-ADDRESS_HEADER = "cloudfront-viewer-address"
+ADDRESS_HEADER = "x-viewer-address"
+"""A plain address; the edge overwrites what a viewer sends by this name."""
 SECRET_HEADER = "x-origin-secret"  # noqa: S105 - the name of a header
 
 
@@ -23,7 +24,8 @@ class CallerAddresses:
     def of(self, request: Request) -> IPAddress | None:
         """The caller's address, or the connection's own; None if neither is an address."""
         if self._is_from_edge(request):
-            address = _viewer_address(request.headers.getlist(ADDRESS_HEADER))
+            said = request.headers.getlist(ADDRESS_HEADER)
+            address = parse_address(said[0]) if len(said) == 1 else None
             if address is not None:
                 return address
         # For a Function URL this is `requestContext.http.sourceIp`.
@@ -35,13 +37,3 @@ class CallerAddresses:
             return False
         presented = given[0].encode("latin-1")
         return any(hmac.compare_digest(presented, secret) for secret in self._secrets)
-
-
-def _viewer_address(values: Sequence[str]) -> IPAddress | None:
-    """The address of ``address:port``; CloudFront sends IPv6 without brackets."""
-    if len(values) != 1:
-        return None
-    host, _, port = values[0].strip().rpartition(":")
-    if not port.isdecimal():
-        return None
-    return parse_address(host.removeprefix("[").removesuffix("]"))

@@ -24,12 +24,12 @@ MCP_PATHS = ("/mcp", "/.well-known/oauth-protected-resource")
 """With everything below them the MCP endpoint's; the rest is the OAuth server's."""
 ORIGIN_HOST = "local.lambda-url.eu-central-1.on.aws"
 """CloudFront sends the origin's name as Host: a Function URL is routed by it."""
-ORIGIN_RESPONSE_SECONDS_MAX = 30.0
-"""CloudFront's default: longest silence of an origin."""
+ORIGIN_RESPONSE_SECONDS_MAX = 60.0
+"""Longest silence of an origin, as template.yaml sets it."""
 
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "host"})
 
-_OURS = frozenset({"cloudfront-viewer-address", "x-origin-secret"})
+_OURS = frozenset({"x-viewer-address", "x-origin-secret"})
 
 
 class EdgeFront:
@@ -75,7 +75,7 @@ class EdgeFront:
                 (key.decode("latin-1"), value.decode("latin-1")) for key, value in request.headers
             ),
             ("host", ORIGIN_HOST),
-            ("cloudfront-viewer-address", f"{connection.peer}:{connection.peer_port}"),
+            ("x-viewer-address", connection.peer),
             ("x-origin-secret", self._origin_secret),
         ]
         async with self._client.stream(

@@ -42,9 +42,7 @@ class HttpConnection:
         self._reader = reader
         self._writer = writer
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
-        peername = writer.get_extra_info("peername")
-        self.peer: str = peername[0]
-        self.peer_port: int = peername[1]
+        self.peer: str = writer.get_extra_info("peername")[0]
         self.trailers: Headers = []
 
     async def next_request(self) -> RequestHead | None:

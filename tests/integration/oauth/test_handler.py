@@ -119,7 +119,7 @@ async def test_a_caller_is_who_the_platform_or_the_proven_edge_says(
 
     async def status(address: str, **headers: str) -> int:
         """The status of a wrong request with what the edge, or a liar, says of its address."""
-        said = {"cloudfront-viewer-address": f"{address}:46532", **headers}
+        said = {"x-viewer-address": address, **headers}
         answer = await emulator.invoke("oauth", {**event, "headers": {**event["headers"], **said}})
         return int(answer["statusCode"])
 

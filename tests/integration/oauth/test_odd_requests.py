@@ -34,7 +34,7 @@ TEXTS = [
     "dmcp_rt_" + "A" * 43,
     "dmcp_ac_" + "A" * 43,
     "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-    ".".join(["eyJhbGciOiJFUzI1NiJ9", "eyJzdWIiOiJhIn0", "AAAA"]),
+    "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.AAAA",  # pragma: allowlist secret
     "https://claude.ai:444/x",
     MCP_URL,
     VERIFIER,

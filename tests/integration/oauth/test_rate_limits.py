@@ -232,8 +232,8 @@ async def test_published_vendor_egress_has_a_larger_allowance(
     "headers",
     [
         {"x-forwarded-for": "192.0.2.1"},
-        {"cloudfront-viewer-address": "192.0.2.1:1"},
-        {"cloudfront-viewer-address": "192.0.2.1:1", "x-origin-secret": "guessed"},
+        {"x-viewer-address": "192.0.2.1"},
+        {"x-viewer-address": "192.0.2.1", "x-origin-secret": "guessed"},
         {"x-forwarded-for": "192.0.2.1", "x-origin-secret": ORIGIN_SECRET},
     ],
 )
@@ -253,7 +253,7 @@ async def test_behind_the_edge_each_viewer_has_an_allowance_of_their_own(
     edge = coming_from(NEIGHBOUR)
 
     def viewer(address: str) -> dict[str, str]:
-        return {"cloudfront-viewer-address": f"{address}:1", "x-origin-secret": secret}
+        return {"x-viewer-address": address, "x-origin-secret": secret}
 
     assert is_limited(await wrong_token(edge, "none", **viewer(ADDRESS)))
     assert (await wrong_token(edge, "none", **viewer("192.0.2.1"))).status_code == 401
