@@ -6,7 +6,7 @@ Values of secrets are never part of the message.
 """
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -22,7 +22,28 @@ class ObservabilitySettings(SettingsGroup):
     sentry_traces_sample_rate: float = Field(
         default=0.0, ge=0, le=1, description="Share of invocations whose performance is reported."
     )
-    trace_enabled: bool = Field(default=False, description="Send traces to X-Ray.")
+    trace_provider: Literal["none", "xray", "opentelemetry"] = Field(
+        default="none",
+        description="Where spans go beside log and metrics: xray (on Lambda only), opentelemetry "
+        "(its packages are an extra, see docs/tracing.md) or none.",
+    )
+    trace_sample_rate: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of traces that OpenTelemetry records; for X-Ray, Lambda decides.",
+    )
+    otlp_traces_url: UrlText | None = Field(
+        default=None,
+        description="Where a collector takes traces by OTLP over HTTP (`.../v1/traces`); required "
+        "for opentelemetry.",
+    )
+    otlp_timeout_seconds: float = Field(
+        default=0.5,
+        gt=0,
+        le=5,
+        description="Longest wait for the collector at the end of an invocation.",
+    )
     debug_answers: bool = Field(
         default=False,
         description="Debug mode: error answers tell their causes, redacted; refused in prod.",
@@ -43,6 +64,12 @@ class ObservabilitySettings(SettingsGroup):
     def _no_debugging_in_production(self) -> Self:
         if self.debug_answers and self.stage is Stage.PROD:
             raise ValueError("DEBUG_ANSWERS is refused in the stage prod")
+        return self
+
+    @model_validator(mode="after")
+    def _collector_for_open_telemetry(self) -> Self:
+        if self.trace_provider == "opentelemetry" and self.otlp_traces_url is None:
+            raise ValueError("OTLP_TRACES_URL is required if TRACE_PROVIDER is opentelemetry")
         return self
 
 

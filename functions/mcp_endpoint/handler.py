@@ -6,6 +6,7 @@ Built at the first invocation, so that no snapshot holds a secret, an address or
 from typing import Any
 
 from functions.mcp_endpoint.composition import compose, refusing
+from functions.mcp_endpoint.message_trace import trace_of_message
 from shared import assembly
 from shared.errors.base import ServiceError
 from shared.lambda_stream.asgi import StreamingAsgiHandler
@@ -23,7 +24,7 @@ _parts = OncePerEnvironment(
 )
 
 
-@instrument("mcp_endpoint", _observability)
+@instrument("mcp_endpoint", _observability, trace_of=trace_of_message)
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one Function URL event (payload format 2.0)."""
     try:

@@ -31,7 +31,7 @@ _DEAD: Final = "127.0.0.1:9"  # the discard port: nothing listens there
 SETTINGS: Final = {
     "STAGE": "dev",
     "LOG_LEVEL": "INFO",
-    "TRACE_ENABLED": "true",
+    "TRACE_PROVIDER": "xray",
     "SENTRY_DSN": f"http://public@{_DEAD}/1",
     "ISSUER_URL": "https://issuer.example",
     "MCP_URL": "https://mcp.example/mcp",

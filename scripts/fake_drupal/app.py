@@ -58,6 +58,7 @@ class FakeDrupalApp:
             path=call.path,
             route=route.value,
             correlation_id=next((value for value in correlation if value), None),
+            traceparent=call.headers.get("traceparent"),
             grant_type=call.form.get("grant_type") if route is RouteClass.TOKEN else None,
             rpc_method=_rpc_method(call) if route in RPC_ROUTES else None,
         )

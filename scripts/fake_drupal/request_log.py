@@ -20,6 +20,7 @@ class LogEntry:
     path: str
     route: str
     correlation_id: str | None = None
+    traceparent: str | None = None
     grant_type: str | None = None
     rpc_method: str | None = None
     account: str | None = None

@@ -36,7 +36,7 @@ _HOURS_SECONDS: Final = 86_400.0
 _EXTRA_SECONDS: Final = 10.0
 _DEAD: Final = "127.0.0.1:9"  # the discard port: nothing listens there
 _OBSERVED: Final = {
-    "TRACE_ENABLED": "true",
+    "TRACE_PROVIDER": "xray",
     "SENTRY_DSN": f"http://public@{_DEAD}/1",
     "AWS_XRAY_DAEMON_ADDRESS": _DEAD,
 }

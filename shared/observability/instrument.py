@@ -7,6 +7,7 @@ never let an exception's text out: the platform would print it beside our redact
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from shared.observability import (
@@ -22,28 +23,23 @@ from shared.observability import (
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
 from shared.observability.request_context import RequestContext
+from shared.observability.trace_context import TraceContext
 
 Handler = Callable[[Any, Any], Any]
+TraceOf = Callable[[Any], TraceContext | None]
+"""Finds the trace that an event continues, where no header tells it."""
 
 
 class _Secret(Protocol):
     def get_secret_value(self) -> str: ...
 
 
-class InstrumentSettings(Protocol):
+class InstrumentSettings(tracing.TraceSettings, Protocol):
     """The settings that ``instrument`` needs; every function's settings have them."""
-
-    @property
-    def stage(self) -> str:
-        """Where this process runs."""
 
     @property
     def log_level(self) -> str:
         """Least level of our own lines."""
-
-    @property
-    def release(self) -> str:
-        """Version, for logs and reports."""
 
     @property
     def sentry_dsn(self) -> _Secret | None:
@@ -65,34 +61,42 @@ class InstrumentSettings(Protocol):
     def debug_answers(self) -> bool:
         """Whether answers tell what an error was caused by."""
 
-    @property
-    def trace_enabled(self) -> bool:
-        """Whether spans go to X-Ray."""
-
 
 class InvocationError(Exception):
     """The invocation failed; the log line of its correlation id says why."""
 
 
+def _told_by_headers_only(_event: Any) -> TraceContext | None:
+    return None
+
+
 class _Process:
     function = "unconfigured"
     cold = True
+    trace_of: TraceOf = staticmethod(_told_by_headers_only)
 
 
-def instrument(service: str, settings: InstrumentSettings) -> Callable[[Handler], Handler]:
-    """Start observability for this process; the decorator for its handler."""
+def instrument(
+    service: str, settings: InstrumentSettings, *, trace_of: TraceOf = _told_by_headers_only
+) -> Callable[[Handler], Handler]:
+    """Start observability for this process; the decorator for its handler.
+
+    Raises:
+        TracingUnavailableError: the provider of traces is not in this artifact.
+    """
     stage = str(settings.stage)
     logging.configure(
         service=service, level=settings.log_level, stage=stage, release=settings.release
     )
     metrics.configure(service=service, stage=stage)
-    tracing.configure(service=service, enabled=settings.trace_enabled)
+    tracing.configure(settings, service=service)
     debug_answers.configure(enabled=settings.debug_answers)
     memory_pressure.configure(
         memory_mb=settings.aws_lambda_function_memory_size, share_max=settings.memory_share_max
     )
     report_crashes(settings)
     _Process.function = service
+    _Process.trace_of = staticmethod(trace_of)
     return observed_handler
 
 
@@ -113,35 +117,43 @@ def observed_handler(handler: Handler) -> Handler:
         InvocationError: the handler raised; details are in the log and in the crash report.
     """
 
+    def work(event: Any, context: Any) -> Any:
+        try:
+            return _run(handler, event, context)
+        finally:
+            recovery.settle(background=_is_background(event))
+            memory_pressure.relieve()
+            metrics.flush()
+            crash_reports.flush()
+
+    work.__name__ = _Process.function
+    sink = tracing.sink()
+    traced = work if sink is None else sink.around(work)
+
     def observed(event: Any, context: Any) -> Any:
-        with _begin(event, context) as request:
-            try:
-                return _run(handler, event, context, request)
-            finally:
-                recovery.settle(background=_is_background(event))
-                memory_pressure.relieve()
-                metrics.flush()
-                crash_reports.flush()
+        with _begin(event, context):
+            return traced(event, context)
 
     observed.__name__ = _Process.function
-    sink = tracing.sink()
-    return observed if sink is None else sink.around(observed)
+    return observed
 
 
-def _begin(event: Any, context: Any) -> Any:
+def _begin(event: Any, context: Any) -> AbstractContextManager[RequestContext]:
     cold, _Process.cold = _Process.cold, False
     headers = event.get("headers") if isinstance(event, Mapping) else None
-    given = request_context.correlation_id_from(headers) if isinstance(headers, Mapping) else None
+    headers = headers if isinstance(headers, Mapping) else {}
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     return request_context.begin_request(
         function=_Process.function,
-        correlation_id=given,
+        correlation_id=request_context.correlation_id_from(headers),
+        trace=request_context.trace_from(headers) or _Process.trace_of(event),
         remaining_seconds=math.inf if remaining is None else remaining() / 1000,
         cold_start=cold,
     )
 
 
-def _run(handler: Handler, event: Any, context: Any, request: RequestContext) -> Any:
+def _run(handler: Handler, event: Any, context: Any) -> Any:
+    request = request_context.required()
     started = time.perf_counter()
     failed = False
     metrics.count(MetricName.INVOCATIONS)
@@ -151,6 +163,7 @@ def _run(handler: Handler, event: Any, context: Any, request: RequestContext) ->
         "invocation started",
         cold_start=request.cold_start,
         lambda_request_id=getattr(context, "aws_request_id", None),
+        trace_id=request.trace.trace_id,
         **_described(event),
     )
     try:

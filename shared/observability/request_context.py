@@ -14,7 +14,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from shared.observability import trace_context
 from shared.observability.redaction import redact_text
+from shared.observability.trace_context import TraceContext
 
 NO_CORRELATION_ID = "none"
 CORRELATION_HEADERS = ("x-correlation-id", "x-request-id")
@@ -22,8 +24,6 @@ CORRELATION_HEADERS = ("x-correlation-id", "x-request-id")
 Note = str | int | float | bool | None
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
-_NO_TRACE = "0" * 32
 
 
 class Ending(StrEnum):
@@ -53,6 +53,7 @@ class RequestContext:
 
     correlation_id: str
     function: str
+    trace: TraceContext
     deadline_monotonic: float = math.inf
     cold_start: bool = False
     notes: dict[str, Note] = field(default_factory=dict)
@@ -76,13 +77,19 @@ def begin_request(
     *,
     function: str,
     correlation_id: str | None = None,
+    trace: TraceContext | None = None,
     remaining_seconds: float = math.inf,
     cold_start: bool = False,
 ) -> Iterator[RequestContext]:
-    """Make a request current until the block ends; a new correlation id unless one is given."""
+    """Make a request current until the block ends; a new correlation id unless one is given.
+
+    Without a trace taken over, one begins here; wherever that can be, under the correlation id.
+    """
+    chosen = correlation_id or (trace.trace_id if trace else new_correlation_id())
     context = RequestContext(
-        correlation_id=correlation_id or new_correlation_id(),
+        correlation_id=chosen,
         function=function,
+        trace=trace or _begun(chosen),
         deadline_monotonic=time.monotonic() + remaining_seconds,
         cold_start=cold_start,
     )
@@ -93,9 +100,26 @@ def begin_request(
         _current.reset(token)
 
 
+def _begun(correlation_id: str) -> TraceContext:
+    fits = trace_context.is_trace_id(correlation_id)
+    return TraceContext(correlation_id if fits else uuid.uuid4().hex)
+
+
 def current() -> RequestContext | None:
     """The request under way, if there is one."""
     return _current.get()
+
+
+def required() -> RequestContext:
+    """The request under way.
+
+    Raises:
+        LookupError: there is none.
+    """
+    context = _current.get()
+    if context is None:
+        raise LookupError("outside of a request")
+    return context
 
 
 def correlation_id() -> str:
@@ -132,15 +156,21 @@ def new_correlation_id() -> str:
 def correlation_id_from(headers: Mapping[str, object]) -> str | None:
     """The id that a caller asks for, if it is well formed and no secret in disguise.
 
-    ``x-correlation-id`` comes first, then ``x-request-id``, then the trace id of ``traceparent``
-    (W3C Trace Context, section 3.2.2).
+    ``x-correlation-id`` comes before ``x-request-id``. Without either, the trace that the caller
+    has begun names the request, see ``begin_request``.
     """
-    given = {str(name).lower(): value for name, value in headers.items()}
+    given = _by_lower_name(headers)
     for header in CORRELATION_HEADERS:
         value = given.get(header)
         if isinstance(value, str) and _WELL_FORMED.fullmatch(value) and redact_text(value) == value:
             return value
-    trace = _TRACEPARENT.fullmatch(str(given.get("traceparent", "")))
-    if trace is None or trace["trace"] == _NO_TRACE:
-        return None
-    return trace["trace"]
+    return None
+
+
+def trace_from(headers: Mapping[str, object]) -> TraceContext | None:
+    """The trace that the caller's ``traceparent`` header continues."""
+    return trace_context.parse(_by_lower_name(headers).get(trace_context.TRACEPARENT))
+
+
+def _by_lower_name(headers: Mapping[str, object]) -> dict[str, object]:
+    return {str(name).lower(): value for name, value in headers.items()}

@@ -31,7 +31,7 @@ class SpanName(StrEnum):
 class OpenSpan:
     """A span under way; attributes can be added until it ends."""
 
-    __slots__ = ("attributes", "name", "outcome", "parent")
+    __slots__ = ("attributes", "name", "outcome", "parent", "span_id")
 
     def __init__(
         self, name: SpanName, parent: "OpenSpan | None", attributes: dict[str, Any]
@@ -40,10 +40,20 @@ class OpenSpan:
         self.parent = parent
         self.attributes = attributes
         self.outcome = "ok"
+        self.span_id: str | None = None
+        """16 hexadecimal digits; a provider's own where there is one."""
 
     def set(self, **attributes: "Note") -> None:
         """Add or replace attributes."""
         self.attributes.update(attributes)
+
+
+class TraceProvider(StrEnum):
+    """Where spans go beside log and metrics; the value is that of the setting."""
+
+    NONE = "none"
+    XRAY = "xray"
+    OPENTELEMETRY = "opentelemetry"
 
 
 class SpanSink(Protocol):
@@ -56,4 +66,7 @@ class SpanSink(Protocol):
         """It has ended, with its final attributes and outcome."""
 
     def around(self, handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        """``handler`` with the invocation's own root span around every call."""
+        """``handler`` with the invocation's own root span around every call.
+
+        The request's context is current when it is called.
+        """

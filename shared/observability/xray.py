@@ -60,6 +60,7 @@ class XraySink:
             return
         opened = subsegment.Subsegment(span.name.value, "local", whole)
         opened.parent_id = root.id
+        span.span_id = opened.id
         self._open[span] = opened
 
     def end(self, span: OpenSpan) -> None:

@@ -23,10 +23,11 @@ import httpx2
 
 from shared.domain.connection_lives import ConnectionLife
 from shared.errors.base import ServiceError
-from shared.observability import metrics, recovery, stopwatch
+from shared.observability import metrics, recovery, stopwatch, tracing
 from shared.observability.metrics import MetricName
 from shared.observability.request_context import correlation_id
 from shared.observability.spans import SpanName
+from shared.observability.trace_context import TRACEPARENT
 from shared.observability.tracing import span
 from shared.upstream import failures
 from shared.upstream.answers import Answer
@@ -111,6 +112,9 @@ class CappedTransport(httpx2.AsyncBaseTransport):
         """Send one request; the answer's body is still to be read."""
         request.headers["Accept-Encoding"] = "identity"
         request.headers[CORRELATION_HEADER] = correlation_id()
+        trace = tracing.traceparent()
+        if trace is not None:
+            request.headers[TRACEPARENT] = trace
         response = await self._wrapped.handle_async_request(request)
         encoding = response.headers.get("content-encoding", "identity").lower()
         if encoding != "identity" or not isinstance(response.stream, httpx2.AsyncByteStream):

@@ -53,6 +53,8 @@ async def test_a_request_carries_the_correlation_id_and_asks_for_plain_bytes() -
 
     head = site.requests[0].lower()
     assert b"x-correlation-id: abc-12345678" in head
+    assert head.count(b"traceparent: 00-") == 1
+    assert b"tracestate" not in head
     assert b"accept-encoding: identity" in head
     assert b"cookie" not in head
 

@@ -28,6 +28,6 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
 def off_again() -> Iterator[None]:
     """Leaves crash reports and traces off, whatever a test turned on."""
     yield
-    tracing.configure(service="unit", enabled=False)
+    tracing.use(None)
     crash_reports.start(dsn=None, stage="local", release="r1")
     metrics.flush()

@@ -157,7 +157,7 @@ def test_the_settings_of_every_function_start_it(capsys: pytest.CaptureFixture[s
         for name, group in FUNCTION_SETTINGS.items():
             assert issubclass(group, ObservabilitySettings)
             settings = ObservabilitySettings.from_environment(
-                {"STAGE": "local", "LOG_LEVEL": "debug", "TRACE_ENABLED": "true"}
+                {"STAGE": "local", "LOG_LEVEL": "debug", "TRACE_PROVIDER": "xray"}
             )
             handler = instrument(name, settings)(lambda _event, _context: log.debug("inside"))
             handler({}, None)

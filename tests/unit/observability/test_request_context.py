@@ -6,6 +6,7 @@ import pytest
 
 from shared.observability import request_context
 from shared.observability.request_context import begin_request, correlation_id, correlation_id_from
+from shared.observability.trace_context import TraceContext, is_trace_id
 from tests.unit.observability import canaries
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -18,8 +19,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
         ({"X-Request-Id": "abc.DEF_0-9"}, "abc.DEF_0-9"),
         ({"x-request-id": "second-in-line", "x-correlation-id": "first-in-line"}, "first-in-line"),
         ({"x-correlation-id": "short", "x-request-id": "long-enough"}, "long-enough"),
-        ({"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}, TRACE),
-        ({"traceparent": f"00-{'0' * 32}-00f067aa0ba902b7-01"}, None),
+        ({"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}, None),
         ({"x-correlation-id": "a" * 65}, None),
         ({"x-correlation-id": "has blank"}, None),
         ({"x-correlation-id": 'quote"quote'}, None),
@@ -39,6 +39,24 @@ def test_a_secret_is_never_taken_for_a_correlation_id(name: str) -> None:
     secret = canaries.ALONE[name]
 
     assert correlation_id_from({"x-correlation-id": secret[:64], "x-request-id": secret}) is None
+
+
+def test_a_trace_taken_over_names_a_request_that_no_id_names() -> None:
+    trace = TraceContext(TRACE, "00f067aa0ba902b7", sampled=True)
+
+    with begin_request(function="f", trace=trace) as unnamed:
+        assert unnamed.correlation_id == TRACE
+    with begin_request(function="f", trace=trace, correlation_id="request-1") as named:
+        assert (named.correlation_id, named.trace) == ("request-1", trace)
+
+
+def test_a_trace_that_begins_here_has_the_correlation_id_where_that_can_be() -> None:
+    with (
+        begin_request(function="f") as invented,
+        begin_request(function="f", correlation_id="request-1") as named,
+    ):
+        assert invented.trace == TraceContext(invented.correlation_id)
+        assert is_trace_id(named.trace.trace_id)
 
 
 def test_outside_a_request_there_is_no_id_and_no_deadline() -> None:

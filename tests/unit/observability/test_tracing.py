@@ -1,7 +1,6 @@
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +12,8 @@ import pytest
 from shared.observability import metrics, tracing
 from shared.observability.spans import OpenSpan, SpanName
 from shared.observability.tracing import span
-from tests.unit.observability import canaries
+from tests.support.telemetry_sinks import xray_daemon
+from tests.unit.observability import canaries, traced_work
 from tests.unit.observability.conftest import Lines
 
 ROOT = Path(__file__).parents[3]
@@ -93,16 +93,17 @@ def test_tracing_costs_no_import_unless_wanted_and_on_lambda(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("LAMBDA_TASK_ROOT", raising=False)
-    tracing.configure(service="unit", enabled=True)
+    tracing.configure(traced_work.settings(trace_provider="xray"), service="unit")
     assert tracing.sink() is None
 
     program = (
         "import sys\n"
         "import shared.observability.instrument\n"
         "from shared.observability import crash_reports, tracing\n"
-        "tracing.configure(service='x', enabled=False)\n"
+        "from tests.unit.observability.traced_work import settings\n"
+        "tracing.configure(settings(), service='x')\n"
         "crash_reports.start(dsn=None, stage='local', release='r')\n"
-        "heavy = {'aws_xray_sdk', 'sentry_sdk', 'boto3', 'pydantic', 'httpx'}\n"
+        "heavy = {'aws_xray_sdk', 'opentelemetry', 'sentry_sdk', 'boto3', 'pydantic', 'httpx'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
     ran = _python(program, {})
@@ -110,33 +111,11 @@ def test_tracing_costs_no_import_unless_wanted_and_on_lambda(
 
 
 XRAY_PROGRAM = """
-import asyncio, types
 from shared.observability.instrument import instrument
-from shared.observability.spans import SpanName
-from shared.observability.tracing import span
-
-settings = types.SimpleNamespace(
-    stage="local", log_level="INFO", release="r", sentry_dsn=None,
-    sentry_traces_sample_rate=0.0, trace_enabled=True, debug_answers=False,
-    aws_lambda_function_memory_size=None, memory_share_max=0.85,
-)
-
-async def work(number):
-    with span(SpanName.TOOL, number=number):
-        await asyncio.sleep(0)
-        with span(SpanName.UPSTREAM_RPC, number=number, code="Xq7-opaque-canary"):
-            await asyncio.sleep(0)
-        if number == 3:
-            raise ValueError("Xq7-opaque-canary")
-
-def handler(event, context):
-    async def main():
-        await asyncio.gather(*(work(n) for n in range(8)), return_exceptions=True)
-    asyncio.run(main())
-    raise ValueError("Xq7-opaque-canary")
+from tests.unit.observability.traced_work import EVENT, handler, settings
 
 try:
-    instrument("unit", settings)(handler)({"headers": {"x-request-id": "request-1"}}, None)
+    instrument("unit", settings(trace_provider="xray"))(handler)(EVENT, None)
 except Exception as error:
     print(type(error).__name__)
 """
@@ -155,46 +134,42 @@ def _python(program: str, environment: dict[str, str]) -> str:
     return done.stdout
 
 
-def _received(daemon: socket.socket) -> list[dict[str, Any]]:
-    documents = []
-    daemon.settimeout(0.2)
-    try:
-        while True:
-            _, body = daemon.recv(65_536).split(b"\n", 1)
-            documents.append(json.loads(body))
-    except TimeoutError:
-        return documents
-
-
 def test_x_ray_gets_every_span_under_its_own_parent_and_no_secret() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
-        daemon.bind(("127.0.0.1", 0))
+    with xray_daemon() as daemon:
         out = _python(
             XRAY_PROGRAM,
             {
                 "LAMBDA_TASK_ROOT": str(ROOT),
-                "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
+                "AWS_XRAY_DAEMON_ADDRESS": daemon.address,
                 "_X_AMZN_TRACE_ID": (
                     "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
                 ),
             },
         )
-        documents = _received(daemon)
+        documents = [json.loads(document) for document in daemon.received()]
 
     assert "InvocationError" in out
-    assert "Xq7-opaque-canary" not in json.dumps(documents)
-    by_id = {document["id"]: document for document in documents}
+    assert traced_work.SECRET not in json.dumps(documents)
     assert {document["trace_id"] for document in documents} == {
         "1-5759e988-bd862e3fe1be46a994272793"
     }
     (root,) = (document for document in documents if document["name"] == "## unit")
-    tools = [document for document in documents if document["name"] == "tool"]
-    calls = [document for document in documents if document["name"] == "upstream_rpc"]
-    assert (len(tools), len(calls)) == (8, 8)
-    assert {tool["parent_id"] for tool in tools} == {root["id"]}
-    assert all(
-        by_id[call["parent_id"]]["annotations"]["number"] == call["annotations"]["number"]
-        for call in calls
+    names = {root["id"]: "root"} | {
+        one["id"]: f"tool {one['annotations']['number']}"
+        for one in documents
+        if one["name"] == "tool"
+    }
+    spans = [document for document in documents if document is not root]
+    assert (
+        sorted(
+            (
+                one["name"],
+                one["annotations"]["number"],
+                names[one["parent_id"]],
+                one.get("fault", False),
+            )
+            for one in spans
+        )
+        == traced_work.EXPECTED
     )
-    assert [tool["annotations"]["number"] for tool in tools if tool.get("fault")] == [3]
-    assert {tool["annotations"]["correlation_id"] for tool in tools} == {"request-1"}
+    assert {one["annotations"]["correlation_id"] for one in spans} == {"request-1"}
