@@ -11,25 +11,28 @@ from typing import Any, Final
 import psycopg
 import pytest
 
+from scripts.local_stack.pgbouncer import is_wanted
 from tests.support.clock import DatabaseClock
-from tests.support.postgres import TestCluster, clean, migrated_server
+from tests.support.pooled_runs import NOT_THROUGH_A_POOL, split_for_pool
+from tests.support.postgres import RunningServer, TestCluster, clean, server_of_a_run
 
 _CONNINFO: Final = "postgres_conninfo"
+_POOL: Final = "pool_address"
 _until_the_run_ends = ExitStack()
-_server_of_the_run: list[str] = []
+_server_of_the_run: list[RunningServer] = []
 
 
-def _server_conninfo() -> str:
+def _running_server() -> RunningServer:
     if not _server_of_the_run:
-        server = _until_the_run_ends.enter_context(migrated_server())
-        _server_of_the_run.append(server.conninfo())
+        _server_of_the_run.append(_until_the_run_ends.enter_context(server_of_a_run()))
     return _server_of_the_run[0]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Give a new xdist worker the address of the run's server."""
-    node.workerinput[_CONNINFO] = _server_conninfo()
+    server = _running_server()
+    node.workerinput |= {_CONNINFO: server.conninfo, _POOL: server.pool_address}
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -38,8 +41,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     _server_of_the_run.clear()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what a pool in between makes meaningless."""
+    kept, left_out = split_for_pool(items) if is_wanted() else (items, [])
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly when the browser tests were not run: a skip is easily overlooked."""
+    if is_wanted():
+        terminalreporter.write_sep("-", "through PgBouncer, pooling in transactions, but for")
+        for name, reason in NOT_THROUGH_A_POOL.items():
+            terminalreporter.write_line(f"{name}: {reason}")
     skipped = terminalreporter.stats.get("skipped", [])
     without_browser = [report for report in skipped if "browser" in report.keywords]
     if without_browser:
@@ -52,10 +67,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def cluster(request: pytest.FixtureRequest) -> TestCluster:
     """The run's Postgres server, for tests that need a database of their own."""
     handed: dict[str, Any] = getattr(request.config, "workerinput", {})
-    return TestCluster(
-        admin_conninfo=handed.get(_CONNINFO) or _server_conninfo(),
-        prefix=f"test_{handed.get('workerid', 'alone')}",
+    server = (
+        RunningServer(handed[_CONNINFO], handed[_POOL])
+        if _CONNINFO in handed
+        else _running_server()
     )
+    return TestCluster(server, prefix=f"test_{handed.get('workerid', 'alone')}")
 
 
 @pytest.fixture(scope="session")
@@ -64,22 +81,35 @@ def _database_of_this_worker(cluster: TestCluster) -> str:
 
 
 @pytest.fixture
-def database_admin(_database_of_this_worker: str) -> Iterator[psycopg.Connection[Any]]:
-    """A superuser's connection to this test's database, in autocommit."""
+def database_admin(
+    cluster: TestCluster, _database_of_this_worker: str
+) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser's connection to this test's database, in autocommit, through no pool."""
     with psycopg.connect(_database_of_this_worker, autocommit=True) as connection:
         yield connection
+        cluster.forget_sessions(_database_of_this_worker)
         clean(connection)
 
 
 @pytest.fixture
-def database_url(_database_of_this_worker: str, database_admin: psycopg.Connection[Any]) -> str:
-    """Conninfo of a migrated database without rows; emptied again after the test."""
-    return _database_of_this_worker
+def database_url(
+    cluster: TestCluster,
+    _database_of_this_worker: str,
+    database_admin: psycopg.Connection[Any],
+) -> str:
+    """Conninfo of a migrated database without rows; emptied again after the test.
+
+    Through PgBouncer where the run asks for it (`DATABASE_THROUGH=pgbouncer`).
+    """
+    return cluster.pooled(_database_of_this_worker)
 
 
 @pytest.fixture
 def fresh_database(cluster: TestCluster) -> Iterator[str]:
-    """Conninfo of a database of its own, migrated: for roles, policies and schema changes."""
+    """Conninfo of a database of its own, migrated: for roles, policies and schema changes.
+
+    Never through a pool, as migrations themselves.
+    """
     conninfo = cluster.clone()
     yield conninfo
     cluster.drop(conninfo)
@@ -87,7 +117,7 @@ def fresh_database(cluster: TestCluster) -> Iterator[str]:
 
 @pytest.fixture
 def empty_database(cluster: TestCluster) -> Iterator[str]:
-    """Conninfo of a database of its own without any schema: for migrations."""
+    """Conninfo of a database of its own without any schema: for migrations, so through no pool."""
     conninfo = cluster.empty()
     yield conninfo
     cluster.drop(conninfo)

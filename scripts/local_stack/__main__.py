@@ -19,6 +19,7 @@ from scripts.local_stack.announcement import announcement
 from scripts.local_stack.child_process import PartFailedError
 from scripts.local_stack.data_folder import DataFolder, DataFolderInUseError
 from scripts.local_stack.options import DATA_DIR_DEFAULT, FakeSite, RealSite, StackOptions
+from scripts.local_stack.pgbouncer import PgBouncerStartError
 from scripts.local_stack.postgres import PostgresStartError
 from scripts.local_stack.stack import STACK_FILE, running_stack
 from shared.settings_group import SettingsError
@@ -28,6 +29,7 @@ _POLL_SECONDS: Final = 0.1
 CURRENT: Final = Path("dist")
 _FAILURES: Final = (
     PartFailedError,
+    PgBouncerStartError,
     PostgresStartError,
     BuildError,
     NoPythonError,

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from psycopg.conninfo import make_conninfo
+
 from scripts.artifacts.build import Artifacts
 from scripts.lambda_emulator.specification import FunctionSpec
 from scripts.local_stack.addresses import Addresses
@@ -41,6 +43,8 @@ class Surroundings:
     origin_secret: str = field(repr=False)
     artifacts: Artifacts | None = None
     more_variables: Mapping[str, str] = field(default_factory=dict)
+    pool_address: Mapping[str, str] = field(default_factory=dict)
+    """Host and port of PgBouncer; empty for Postgres itself, where migrations always go."""
 
     def variables(self, role: AppRole) -> dict[str, str]:
         """Environment variables of the function with that database role."""
@@ -48,7 +52,9 @@ class Surroundings:
         secrets = {"DRUPAL_CLIENT_SECRET": site.client_secret} if site.client_secret else {}
         scopes = {"DRUPAL_SCOPES": site.scopes} if site.scopes else {}
         return {
-            "DATABASE_URL": self.postgres.conninfo(DATABASE, role.value),
+            "DATABASE_URL": make_conninfo(
+                self.postgres.conninfo(DATABASE, role.value), **self.pool_address
+            ),
             "KMS_KEY_ID": self.kms_key_id,
             "ORIGIN_SECRET": self.origin_secret,
             "PREREGISTERED_CLIENTS": LOCAL_CLIENTS,

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Final
 
 from scripts.local_stack import die_with_parent
+from scripts.local_stack.ordinary_user import OrdinaryUser
 
 SUPERUSER: Final = "postgres"
 START_SECONDS_MAX: Final = 30.0
 STOP_SECONDS_MAX: Final = 15.0
 
 _POLL_SECONDS: Final = 0.005
-_UNPRIVILEGED_ID: Final = 65534
 _SOCKET_PATH_BYTES_MAX: Final = 107
 _BUILTIN_LOCALE_VERSION: Final = 17
 _PORT: Final = 5432
@@ -55,22 +55,6 @@ def major_version(bin_dir: Path) -> int:
         [bin_dir / "postgres", "--version"], check=True, capture_output=True, text=True
     )
     return int(answer.stdout.split()[2].split(".")[0])
-
-
-def _as_ordinary_user() -> tuple[list[str], int | None]:
-    """What makes root an ordinary user for Postgres: a command prefix, or another user id.
-
-    In a user namespace the files stay root's own; without one, a child of another user id needs
-    folders that this user can reach.
-    """
-    if os.geteuid() != 0:
-        return [], None
-    wanted = f"--map-user={_UNPRIVILEGED_ID}", f"--map-group={_UNPRIVILEGED_ID}"
-    prefix = ["unshare", "--user", *wanted, "--"]
-    with contextlib.suppress(OSError):
-        if subprocess.run([*prefix, "true"], check=False, capture_output=True).returncode == 0:
-            return prefix, None
-    return [], _UNPRIVILEGED_ID
 
 
 def _temporary_name() -> str:
@@ -116,7 +100,7 @@ class PostgresServer:
         self._durable = durable
         self._bin_dir = bin_dir or binaries()
         self.version = major_version(self._bin_dir)
-        self._prefix, self._user_id = _as_ordinary_user()
+        self._user = OrdinaryUser()
         self._socket_dir: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -207,9 +191,7 @@ class PostgresServer:
 
     def own(self, folder: Path) -> Path:
         """Hand a folder to the user that the server runs as."""
-        if self._user_id is not None:
-            os.chown(folder, self._user_id, self._user_id)
-        return folder
+        return self._user.own(folder)
 
     def _create(self) -> None:
         """Make the data folder, under another name until it is whole: a kill leaves no half one."""
@@ -223,12 +205,12 @@ class PostgresServer:
         initdb = [str(self._bin_dir / "initdb"), "--pgdata", str(unfinished), "--no-sync"]
         access = ["--auth=trust", f"--username={SUPERUSER}", "--encoding=UTF8"]
         answer = subprocess.run(
-            die_with_parent.command([*self._prefix, *initdb, *access, *locale]),
+            die_with_parent.command([*self._user.prefix, *initdb, *access, *locale]),
             check=False,
             capture_output=True,
             text=True,
-            user=self._user_id,
-            group=self._user_id,
+            user=self._user.user_id,
+            group=self._user.user_id,
         )
         if answer.returncode != 0:
             raise PostgresStartError(f"initdb failed: {answer.stderr.strip()}")
@@ -244,7 +226,7 @@ class PostgresServer:
         if not self._durable:
             settings |= _THROWAWAY_SETTINGS
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        program = [*self._prefix, str(self._bin_dir / "postgres"), "-D", str(self._data_dir)]
+        program = [*self._user.prefix, str(self._bin_dir / "postgres"), "-D", str(self._data_dir)]
         # SIGQUIT: Postgres ends at once but takes its own children and shared memory with it.
         command = die_with_parent.command([*program, *options], death_signal=signal.SIGQUIT)
         with self.log_file.open("ab") as log:
@@ -254,8 +236,8 @@ class PostgresServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C in a terminal is the stack's to handle
-                user=self._user_id,
-                group=self._user_id,
+                user=self._user.user_id,
+                group=self._user.user_id,
             )
 
     def _wait_for_predecessor(self) -> None:

@@ -18,12 +18,13 @@ from scripts.lambda_emulator.edge_front import EdgeFront
 from scripts.lambda_emulator.emulator import Emulator
 from scripts.lambda_emulator.specification import FunctionSpec
 from scripts.local_stack import addresses as loopback
-from scripts.local_stack import fake_site
+from scripts.local_stack import fake_site, pgbouncer
 from scripts.local_stack.addresses import Addresses
 from scripts.local_stack.child_process import ChildProcess, PartFailedError
 from scripts.local_stack.data_folder import DataFolder
 from scripts.local_stack.functions import DATABASE, Surroundings, specifications
 from scripts.local_stack.options import FakeSite, RealSite, StackOptions
+from scripts.local_stack.pgbouncer import PgBouncer
 from scripts.local_stack.postgres import PostgresServer
 from scripts.local_stack.queue_poller import QueuePoller
 from scripts.local_stack.queues import QueueAddresses, make_queues, sdk_client
@@ -53,6 +54,7 @@ class Stack:
             "moto", "scripts.local_stack.aws_server", log_file=logs / "aws.log"
         )
         self._drupal = ChildProcess("drupal", "scripts.fake_drupal", log_file=logs / "drupal.log")
+        self._pool: PgBouncer | None = None
         self._edge: EdgeFront | None = None
         self._origin_secret = secrets.token_urlsafe(32)
         self.functions: list[FunctionSpec] = []
@@ -64,6 +66,7 @@ class Stack:
 
         Raises:
             PartFailedError: a part did not start.
+            PgBouncerStartError: the pool that the environment asks for did not start.
             PostgresStartError: the database did not start.
             SettingsError: a function would not start with these options.
         """
@@ -73,6 +76,8 @@ class Stack:
         # On this thread: the server ends with the thread that started it.
         self.postgres.start()
         self._prepare_database()
+        if pgbouncer.is_wanted():
+            self._pool = PgBouncer.in_front_of(self.postgres.conninfo())
         site = self.options.site
         if isinstance(site, FakeSite):
             site = await fake_site.start(site, self._drupal, self.addresses, self.folder)
@@ -103,6 +108,7 @@ class Stack:
             origin_secret=self._origin_secret,
             artifacts=self.options.artifacts,
             more_variables=self.options.more_variables,
+            pool_address={} if self._pool is None else self._pool.address,
         )
         self.functions = specifications(around)
         for specification in self.functions:
@@ -156,6 +162,8 @@ class Stack:
         await self.emulator.stop()
         self._drupal.stop()
         self._aws.stop()
+        if self._pool is not None:
+            self._pool.stop()
         self.postgres.stop()
         self.folder.forget(STACK_FILE)
 

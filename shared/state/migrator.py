@@ -1,7 +1,8 @@
 """Brings a database to the schema of this code: forward only, plain SQL, safe to run again.
 
-Connects to the writer itself, never through a pooler, and never edits what has been applied: a
-file whose text has changed since stops it.
+Meant for the writer itself; through a pool of transactions it works too, since nothing here
+outlives its transaction. Never edits what has been applied: a file whose text has changed since
+stops it.
 """
 
 import hashlib
@@ -77,7 +78,11 @@ def migrate(
     """
     pending = all_migrations() if migrations is None else migrations
     with psycopg.connect(
-        conninfo, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS
+        conninfo,
+        autocommit=True,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        # In a pool the next server knows nothing of a statement, or another one of its name.
+        prepare_threshold=None,
     ) as connection:
         with connection.transaction():
             connection.execute(_BOOTSTRAP)

@@ -11,13 +11,25 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from scripts.local_stack.postgres import PostgresServer, temporary_postgres
+from scripts.local_stack.pgbouncer import break_connections, is_wanted, temporary_pgbouncer
+from scripts.local_stack.postgres import temporary_postgres
 from shared.state.migrator import migrate
 from shared.state.roles import AppRole
 
 ADMIN_DATABASE: Final = "postgres"
 TEMPLATE_DATABASE: Final = "migrated_template"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """The run's server."""
+
+    conninfo: str
+    """The superuser's, through no pool."""
+    pool_address: dict[str, str]
+    """Host and port of PgBouncer in front of it; empty unless the run goes through one."""
 
 
 @dataclass
@@ -26,9 +38,18 @@ class TestCluster:
 
     __test__ = False
 
-    admin_conninfo: str
+    server: RunningServer
     prefix: str
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def pooled(self, conninfo: str) -> str:
+        """The same database through the pool if the run goes through one, else as it is."""
+        return make_conninfo(conninfo, **self.server.pool_address)
+
+    def forget_sessions(self, conninfo: str) -> None:
+        """End whatever the pool, if there is one, still holds of a database."""
+        if self.server.pool_address:
+            break_connections(self.pooled(conninfo))
 
     def clone(self) -> str:
         """A new database with the current schema and no rows; its conninfo."""
@@ -40,16 +61,16 @@ class TestCluster:
 
     def _create(self, source: sql.Composable) -> str:
         name = f"{self.prefix}_{next(self._numbers)}"
-        with psycopg.connect(self.admin_conninfo, autocommit=True) as connection:
+        with psycopg.connect(self.server.conninfo, autocommit=True) as connection:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), source)
             )
-        return psycopg.conninfo.make_conninfo(self.admin_conninfo, dbname=name)
+        return make_conninfo(self.server.conninfo, dbname=name)
 
     def drop(self, conninfo: str) -> None:
         """Drop a database, whoever is still connected to it."""
-        name = str(psycopg.conninfo.conninfo_to_dict(conninfo)["dbname"])
-        with psycopg.connect(self.admin_conninfo, autocommit=True) as connection:
+        name = str(conninfo_to_dict(conninfo)["dbname"])
+        with psycopg.connect(self.server.conninfo, autocommit=True) as connection:
             connection.execute(
                 sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
             )
@@ -78,13 +99,16 @@ def clean(connection: psycopg.Connection[Any]) -> None:
 
 
 @contextlib.contextmanager
-def migrated_server() -> Iterator[PostgresServer]:
-    """The run's server with its template database."""
-    with temporary_postgres() as server:
+def server_of_a_run() -> Iterator[RunningServer]:
+    """The run's server with its template database, and a pool in front of it if one is wanted."""
+    with temporary_postgres() as server, contextlib.ExitStack() as stack:
         with psycopg.connect(server.conninfo(), autocommit=True) as connection:
             connection.execute(
                 sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE_DATABASE))
             )
         everybody: dict[AppRole, str | None] = dict.fromkeys(AppRole)
         migrate(server.conninfo(TEMPLATE_DATABASE), app_roles=everybody)
-        yield server
+        address: dict[str, str] = {}
+        if is_wanted():
+            address = stack.enter_context(temporary_pgbouncer(server.conninfo())).address
+        yield RunningServer(server.conninfo(), address)
