@@ -382,7 +382,7 @@ class MigrateFunctionSettings(ObservabilitySettings):
 
     database_urls: SecretTexts = Field(
         description="JSON object with the libpq connection string of the database's owner (key"
-        " migrate; the writer itself, no pooler) and of every function's role (its name)."
+        " migrate; the writer itself, no pooler) and of every role (its name without app_)."
     )
 
 

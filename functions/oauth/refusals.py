@@ -52,6 +52,12 @@ class UnknownClientError(RefusalError):
     code = ErrorCode.UNKNOWN_CLIENT
 
 
+class ClientBlockedError(RefusalError):
+    """An operator has blocked the client: told on a page or by the endpoint, never redirected."""
+
+    code = ErrorCode.CLIENT_BLOCKED
+
+
 class InvalidClientError(RefusalError):
     """Unknown client at a back-channel endpoint; clients register again on this answer."""
 

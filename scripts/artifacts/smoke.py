@@ -39,7 +39,14 @@ SETTINGS: Final = {
     "DATABASE_URLS": json.dumps(
         {
             name: f"host=127.0.0.1 port=9 dbname=none user=app_{name}"
-            for name in ("mcp_endpoint", "oauth", "token_refresh", "cleanup", "migrate")
+            for name in (
+                "mcp_endpoint",
+                "oauth",
+                "token_refresh",
+                "cleanup",
+                "containment",
+                "migrate",
+            )
         }
     ),
     "CHECKED_MCP_VERSION": "mcp_endpoint:1",

@@ -1,7 +1,7 @@
 """A registered MCP client."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -36,6 +36,9 @@ class Client:
     """Where it publishes its keys, if it does not hand them over itself."""
     must_authenticate: bool = False
     """Whether it must prove itself with one of its keys (RFC 7523), or merely may."""
+
+    blocked: bool = field(default=False, compare=False)
+    """Whether an operator has blocked it (``scripts/contain``): no matter of what it is."""
 
     def may_redirect_to(self, uri: str) -> bool:
         """Whether ``uri`` is one of this client's redirect URIs."""

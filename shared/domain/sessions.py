@@ -25,6 +25,8 @@ class EndCause(StrEnum):
     """Drupal replaced the pair and its answer reached nobody: ours, or nobody's, fault."""
     SUBJECT_CHANGED = "subject_changed"
     ERASED = "erased"
+    CONTAINED = "contained"
+    """An operator ended it in an incident (``scripts/contain``)."""
 
 
 REVIVABLE_CAUSES = frozenset({EndCause.REJECTED_UPSTREAM, EndCause.REPLY_LOST})
@@ -39,6 +41,8 @@ class Responsible(StrEnum):
     TIME = "time"
     SITE = "site"
     """Drupal took it back, for reasons of its own or of the person's account there."""
+    OPERATOR = "operator"
+    """Ended on purpose, to protect the person: no fault, so that an incident hides none."""
     US = "us"
 
 
@@ -52,6 +56,7 @@ RESPONSIBLE: dict[EndCause, Responsible] = {
     EndCause.REPLY_LOST: Responsible.US,
     EndCause.SUBJECT_CHANGED: Responsible.SITE,
     EndCause.ERASED: Responsible.PERSON,
+    EndCause.CONTAINED: Responsible.OPERATOR,
 }
 LOSSES = frozenset(
     cause for cause, whose in RESPONSIBLE.items() if whose in (Responsible.SITE, Responsible.US)

@@ -33,6 +33,7 @@ class ErrorCode(StrEnum):
     INVALID_REQUEST = "invalid_request"
     INVALID_CLIENT = "invalid_client"
     UNKNOWN_CLIENT = "unknown_client"
+    CLIENT_BLOCKED = "client_blocked"
     INVALID_REDIRECT_URI = "invalid_redirect_uri"
     INVALID_CLIENT_METADATA = "invalid_client_metadata"
     REGISTRATION_DISABLED = "registration_disabled"
@@ -211,6 +212,18 @@ CATALOGUE: dict[ErrorCode, ErrorEntry] = {
     ErrorCode.UNKNOWN_CLIENT: _client(
         "The application that sent you here is not known to this server, or no longer.",
         oauth_code="invalid_client",
+    ),
+    ErrorCode.CLIENT_BLOCKED: ErrorEntry(
+        category=Category.CLIENT,
+        http_status=400,
+        message=(
+            "The operators of this server have blocked this application. Signing in again does "
+            "not help; its makers can ask the operators."
+        ),
+        guidance=Guidance.CONTACT_SUPPORT,
+        oauth_code="unauthorized_client",
+        jsonrpc_code=-32600,
+        severity=Severity.INFO,
     ),
     ErrorCode.INVALID_REDIRECT_URI: _client(
         "The address to return to is not one that the application registered.",

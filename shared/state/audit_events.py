@@ -23,6 +23,8 @@ class AuditAction(StrEnum):
     """What can happen, as ``subject:action``."""
 
     CLIENT_REGISTERED = "client:registered"
+    CLIENT_BLOCKED = "client:blocked"
+    CLIENT_UNBLOCKED = "client:unblocked"
     CLIENT_DOCUMENT_READ = "client_document:read"
     CLIENT_DOCUMENT_FAILED = "client_document:failed"
     CONSENT_GIVEN = "consent:given"
@@ -34,6 +36,7 @@ class AuditAction(StrEnum):
     CODE_REPLAYED = "code:replayed"
     SESSION_REFRESHED = "session:refreshed"
     SESSION_REVOKED = "session:revoked"
+    SESSIONS_CONTAINED = "sessions:contained"
     REFRESH_TOKEN_REUSED = "refresh_token:reused"  # noqa: S105 - names an event
     GRANT_CREATED = "grant:created"
     GRANT_SUSPENDED = "grant:suspended"

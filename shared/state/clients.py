@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from psycopg.types.json import Json
 
@@ -26,7 +26,7 @@ _REGISTER: LiteralString = (
     ON CONFLICT (client_id) DO UPDATE
        SET unused_expires_at = CASE WHEN clients.unused_expires_at IS NULL THEN NULL
                                     ELSE EXCLUDED.unused_expires_at END
-    RETURNING created_at, xmax = 0 AS is_new
+    RETURNING created_at, xmax = 0 AS is_new, blocked_at IS NOT NULL AS blocked
 """
 )
 
@@ -38,9 +38,12 @@ _PUT_PREREGISTERED: LiteralString = """
 
 _FIND: LiteralString = """
     SELECT client_id, kind, client_name, client_uri, redirect_uris, keys, jwks_uri,
-           must_authenticate
+           must_authenticate, blocked_at IS NOT NULL AS blocked
       FROM app.clients WHERE client_id = %(client_id)s
 """
+
+# Whoever blocks the client waits until what is stored with it has been.
+_FIND_LOCKED: LiteralString = _FIND + " FOR SHARE"
 
 _MARK_USED: LiteralString = """
     UPDATE app.clients SET unused_expires_at = NULL
@@ -54,13 +57,14 @@ class Registered:
 
     created_at: datetime
     is_new: bool
+    blocked: bool
 
 
 async def register(tx: Transaction, client: Client, *, unused_seconds: int) -> Registered:
     """Store a client whose id says what it is, or keep it for another ``unused_seconds``."""
     row = await tx.row(_REGISTER, _values(client, unused_seconds))
     assert row is not None  # noqa: S101 - the statement returns a row in either case
-    return Registered(created_at=row["created_at"], is_new=row["is_new"])
+    return Registered(created_at=row["created_at"], is_new=row["is_new"], blocked=row["blocked"])
 
 
 async def add(tx: Transaction, client: Client, *, unused_seconds: int) -> None:
@@ -89,7 +93,15 @@ def _values(client: Client, unused_seconds: int) -> dict[str, object]:
 
 async def find(tx: Transaction, client_id: str) -> Client | None:
     """The client of this id, or None."""
-    found = await tx.row(_FIND, {"client_id": client_id})
+    return _client(await tx.row(_FIND, {"client_id": client_id}))
+
+
+async def find_locked(tx: Transaction, client_id: str) -> Client | None:
+    """The client of this id, not to be blocked before the transaction has ended; or None."""
+    return _client(await tx.row(_FIND_LOCKED, {"client_id": client_id}))
+
+
+def _client(found: dict[str, Any] | None) -> Client | None:
     if found is None:
         return None
     return Client(
@@ -101,6 +113,7 @@ async def find(tx: Transaction, client_id: str) -> Client | None:
         keys=found["keys"],
         jwks_uri=found["jwks_uri"],
         must_authenticate=found["must_authenticate"],
+        blocked=found["blocked"],
     )
 
 

@@ -113,15 +113,18 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         name="clients_unused",
         table="app.clients",
         condition="unused_expires_at < app.now()"
+        " AND blocked_at IS NULL"
         " AND NOT EXISTS (SELECT 1 FROM app.grants g WHERE g.client_id = clients.client_id)"
         " AND NOT EXISTS (SELECT 1 FROM app.sign_ins i WHERE i.client_id = clients.client_id)",
-        why="Anybody can register; only what was signed in with stays, or is about to be.",
+        why="Anybody can register; only what was signed in with stays, or is about to be."
+        " A blocked one stays: the block would go with it.",
     ),
     RetentionRule(
         name="clients_left",
         table="app.clients",
         condition="kind = 'dynamic' AND unused_expires_at IS NULL"
         " AND created_at < app.now() - interval '13 months'"
+        " AND blocked_at IS NULL"
         " AND NOT EXISTS (SELECT 1 FROM app.grants g WHERE g.client_id = clients.client_id)"
         " AND NOT EXISTS (SELECT 1 FROM app.sign_ins i WHERE i.client_id = clients.client_id)",
         why="Some clients register with another address at every sign-in. A grant stays for 90 days"

@@ -25,19 +25,24 @@ _random: Final = secrets.SystemRandom()
 
 
 class AppRole(StrEnum):
-    """The database roles of the functions."""
+    """The database roles of the functions, and those of operators' commands."""
 
     MCP_ENDPOINT = "app_mcp_endpoint"
     OAUTH = "app_oauth"
     TOKEN_REFRESH = "app_token_refresh"  # noqa: S105 - names a role
     CLEANUP = "app_cleanup"
+    CONTAINMENT = "app_containment"
+    """Of an operator at ``scripts/contain``; no function connects as it."""
 
+
+OPERATORS_ROLES: Final = frozenset({AppRole.CONTAINMENT})
 
 STATEMENT_TIMEOUT_MILLISECONDS: Final[Mapping[AppRole, int]] = {
     AppRole.MCP_ENDPOINT: 3_000,
     AppRole.OAUTH: 3_000,
     AppRole.TOKEN_REFRESH: 5_000,
     AppRole.CLEANUP: 30_000,
+    AppRole.CONTAINMENT: 15_000,
 }
 
 _EVERYBODY: Final[tuple[LiteralString, ...]] = (
@@ -167,6 +172,27 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, INSERT, UPDATE ON app.circuits",
         "SELECT ON app.circuit_calls",
         "SELECT, UPDATE, DELETE ON app.rate_limits",
+    ),
+    # Ends and forgets, and sees no token, key, salt or address on the way.
+    AppRole.CONTAINMENT: (
+        *_EVERYBODY,
+        "SELECT (client_id, blocked_at) ON app.clients",
+        "UPDATE (blocked_at) ON app.clients",
+        "SELECT (user_id, site, subject) ON app.users",
+        "SELECT (grant_id, user_id, client_id, client_family, status, created_at) ON app.grants",
+        (
+            "UPDATE (status, ended_at, ended_cause, refresh_at, suspended_until, lease_owner,"
+            " lease_until) ON app.grants"
+        ),
+        "SELECT (session_id, grant_id, ended_at) ON app.sessions",
+        "UPDATE (ended_at, ended_cause) ON app.sessions",
+        "SELECT (grant_id), INSERT ON app.revocation_outbox",
+        "SELECT (session_id, expires_at) ON app.access_tokens",
+        "SELECT (grant_id, used_at, expires_at) ON app.authorization_codes",
+        "SELECT (ctid, client_id, created_at), DELETE ON app.sign_ins",
+        "SELECT (ctid, created_at), DELETE ON app.account_sign_ins",
+        "SELECT (ctid, client_id), DELETE ON app.browser_approvals",
+        "SELECT (ctid, user_id, created_at), DELETE ON app.account_visits",
     ),
 }
 

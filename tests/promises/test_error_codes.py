@@ -29,6 +29,7 @@ OAUTH_WORDS = frozenset(
         "invalid_request",
         "invalid_scope",
         "invalid_target",
+        "unauthorized_client",
         "unsupported_grant_type",
         "unsupported_response_type",
     }

@@ -14,6 +14,7 @@ from functions.oauth.pages.render import ConsentForm
 from functions.oauth.parameters import Parameters
 from functions.oauth.refusals import (
     AccessDeniedError,
+    ClientBlockedError,
     HeldReturnError,
     ReturnedToClientError,
     SignInExpiredError,
@@ -61,7 +62,7 @@ async def begin(
     """Open a sign-in; what to ask the person, or where to go where that was answered before.
 
     Raises:
-        UnknownClientError, ClientDocumentInvalidError: for a page.
+        UnknownClientError, ClientBlockedError, ClientDocumentInvalidError: for a page.
         ClientDocumentUnavailableError: for a page; passes.
         InvalidRedirectUriError: for a page.
         ReturnedToClientError: for the client, at once or by way of a page.
@@ -73,6 +74,8 @@ async def begin(
         client = await find_client(dependencies, tx, client_id)
         if client is None:
             raise UnknownClientError("client_id")
+        if client.blocked:
+            raise ClientBlockedError("client_id")
         browser_hash = hash_token(browser)
         try:
             request = authorization_request.validate(

@@ -4,6 +4,8 @@ The settings have the last word over the clients that operators entered: one tha
 is no client any more, whatever the database still holds.
 """
 
+from dataclasses import replace
+
 from functions.oauth.dependencies import Dependencies
 from shared.domain.clients import Client, RegistrationKind
 from shared.domain.identifiers import ClientId
@@ -24,4 +26,4 @@ async def find_client(dependencies: Dependencies, tx: Transaction, client_id: st
         return None if gone else found
     if found != configured:
         await clients.put_preregistered(tx, configured)
-    return configured
+    return replace(configured, blocked=found is not None and found.blocked)

@@ -12,6 +12,7 @@ from functions.oauth.pages.destinations import may_skip_consent
 from functions.oauth.parameters import Parameters
 from functions.oauth.refusals import (
     AccessDeniedError,
+    ClientBlockedError,
     ReturnedToClientError,
     SignInExpiredError,
     SignInOtherBrowserError,
@@ -57,6 +58,7 @@ async def finish(
         SignInExpiredError: no open sign-in has this state.
         SignInOtherBrowserError: another browser started it.
         SignInRefusedUpstreamError: Drupal sent no usable code.
+        ClientBlockedError: the client was blocked meanwhile; the pair is burnt.
         ReturnedToClientError: the person refused at Drupal, or Drupal reports an error.
         UnavailableError: Drupal, database or key service is away.
     """
@@ -76,8 +78,10 @@ async def finish(
     )
     try:
         finished = await _store(dependencies, sign_in, pair)
-    except ServiceError:
+    except ServiceError as error:
         await burn_quietly(dependencies, pair)
+        if isinstance(error, ClientBlockedError):
+            await _refuse(dependencies, sign_in, reason="client_blocked")
         raise
     metrics.count(MetricName.SIGN_INS, outcome="completed")
     return finished
@@ -200,9 +204,15 @@ async def _record(
 
 
 async def _use_client(tx: Transaction, client_id: ClientId) -> ClientFamily:
-    """Keep the client for good; whose it is."""
+    """Keep the client for good; whose it is.
+
+    Raises:
+        ClientBlockedError: an operator has blocked it since the sign-in began.
+    """
     await clients.mark_used(tx, client_id)
-    client = await clients.find(tx, client_id)
+    client = await clients.find_locked(tx, client_id)
+    if client is not None and client.blocked:
+        raise ClientBlockedError
     family = ClientFamily.OTHER if client is None else client_family(client)
     metrics.count(MetricName.CLIENT_SIGN_INS, client_family=family.value, outcome="completed")
     return family

@@ -15,7 +15,11 @@ from functions.oauth.dependencies import Dependencies
 from functions.oauth.flows import client_metadata
 from functions.oauth.flows.client_metadata import ClientMetadata
 from functions.oauth.published_keys import MEMBERS, PublishedKeys, read_published_keys
-from functions.oauth.refusals import InvalidClientMetadataError, RegistrationDisabledError
+from functions.oauth.refusals import (
+    ClientBlockedError,
+    InvalidClientMetadataError,
+    RegistrationDisabledError,
+)
 from shared.domain import redirects
 from shared.domain.clients import Client, RegistrationKind
 from shared.domain.identifiers import ClientId
@@ -35,6 +39,7 @@ async def register(dependencies: Dependencies, body: bytes) -> dict[str, Any]:
     Raises:
         RegistrationDisabledError: clients cannot register themselves in this deployment.
         InvalidRedirectUriError: a redirect URI is absent or not acceptable.
+        ClientBlockedError: an operator has blocked whoever registers this.
         InvalidClientMetadataError: another member is not acceptable.
     """
     if not dependencies.dynamic_registration_enabled:
@@ -55,6 +60,8 @@ async def register(dependencies: Dependencies, body: bytes) -> dict[str, Any]:
     family = client_family(client)
     async with dependencies.database.transaction() as tx:
         registered = await clients.register(tx, client, unused_seconds=UNUSED_SECONDS)
+        if registered.blocked:
+            raise ClientBlockedError
         if registered.is_new:
             await audit_events.append(
                 tx,

@@ -29,7 +29,8 @@ async def revoke(dependencies: Dependencies, parameters: Parameters) -> None:
     token = parameters.require("token")
     parameters.require("client_id")
     async with dependencies.database.transaction() as tx:
-        client = await require_client(dependencies, tx, parameters)
+        # What a blocked client gives back is taken: it only makes less of it.
+        client = await require_client(dependencies, tx, parameters, blocked_too=True)
         if not (has_shape(token, TokenKind.ACCESS) or has_shape(token, TokenKind.REFRESH)):
             return
         session_id, grant_id, owner = await sessions.find_by_token(tx, hash_token(token)) or _NONE

@@ -49,6 +49,13 @@ _TEXTS: dict[ErrorCode, PageText] = {
             "If you followed a link from somebody else, close this page.",
         ),
     ),
+    ErrorCode.CLIENT_BLOCKED: PageText(
+        "This application is blocked here",
+        (
+            "If you followed a link from somebody else, close this page.",
+            "Otherwise use another application, and ask support why this one is blocked.",
+        ),
+    ),
     ErrorCode.CLIENT_DOCUMENT_INVALID: PageText(
         "This application cannot be recognised",
         (

@@ -13,6 +13,7 @@ from shared.domain.sign_ins import CODE_SECONDS_MAX, SIGN_IN_SECONDS_MAX
 from shared.state import (
     authorization_codes,
     clients,
+    containments,
     grants,
     sessions,
     sign_ins,
@@ -246,6 +247,20 @@ async def test_a_client_with_a_grant_stays_however_old(
     clock.advance(400 * DAY)
 
     assert await apply(database, BY_NAME["clients_left"]) == 0
+
+
+async def test_a_blocked_client_stays_and_its_block_with_it(
+    database: Database, clock: DatabaseClock
+) -> None:
+    client_id = await add_client(database)
+    async with database.transaction() as tx:
+        assert await containments.block(tx, client_id)
+    clock.advance(400 * DAY)
+
+    assert await apply(database, BY_NAME["clients_unused"]) == 0
+    async with database.transaction() as tx:
+        assert await containments.unblock(tx, client_id)
+    assert await apply(database, BY_NAME["clients_unused"]) == 1
 
 
 async def test_a_client_in_use_stays(database: Database, clock: DatabaseClock) -> None:
