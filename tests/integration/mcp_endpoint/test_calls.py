@@ -163,7 +163,7 @@ async def test_progress_arrives_while_the_site_holds_its_answer(
     assert not result.is_error
 
 
-@pytest.mark.parametrize("ended", ["session", "grant"])
+@pytest.mark.parametrize("ended", ["session", "grant", "client blocked"])
 async def test_an_ended_session_is_refused_at_the_next_request(
     database_url: str, kms_key_id: str, ended: str
 ) -> None:
@@ -173,8 +173,10 @@ async def test_an_ended_session_is_refused_at_the_next_request(
             cause = EndCause.REVOKED_BY_CLIENT
             if ended == "session":
                 await sessions.end(tx, session_id=maya.session_id, cause=cause)
-            else:
+            elif ended == "grant":
                 await grants.end(tx, grant_id=maya.grant_id, cause=cause)
+            else:
+                await tx.execute("UPDATE app.clients SET blocked_at = app.now()")
         answer = await stack.post(SEARCH, maya.token)
 
     assert answer.status_code == 401
