@@ -1,5 +1,7 @@
 """Settings whose value is kept elsewhere: ``ssm:NAME`` and ``secret:ARN#KEY`` in the environment.
 
+As a whole value, or in angle brackets inside of one: ``user=app password=<secret:ARN#password>``.
+
 Called by composition roots when they build, which is after a restore: a snapshot must hold neither
 a secret nor an address that did not exist when it was taken. Never logs a value.
 """
@@ -7,6 +9,7 @@ a secret nor an address that did not exist when it was taken. Never logs a value
 import functools
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 SSM_PREFIX = "ssm:"
 SECRET_PREFIX = "secret:"  # noqa: S105 - a prefix, not a secret
+_KINDS = f"(?:{SSM_PREFIX}|{SECRET_PREFIX})"
+_REFERENCE = re.compile(rf"^(?P<whole>{_KINDS}.+)$|<(?P<inside>{_KINDS}[^<>]+)>", re.DOTALL)
 CONNECT_TIMEOUT_SECONDS = 1
 READ_TIMEOUT_SECONDS = 2
 ATTEMPTS_MAX = 3
@@ -40,10 +45,12 @@ def _session() -> "boto3.session.Session":
 
 def prepare() -> None:
     """Load ahead what reading this process's references takes; reads none of them."""
-    values = os.environ.values()
+    references = [
+        _text(found) for value in os.environ.values() for found in _REFERENCE.finditer(value)
+    ]
     wanted = {"ssm": SSM_PREFIX, "secretsmanager": SECRET_PREFIX}
     for service, prefix in wanted.items():
-        if any(value.startswith(prefix) for value in values):
+        if any(reference.startswith(prefix) for reference in references):
             _warm(service)
 
 
@@ -73,10 +80,15 @@ def resolve(environment: Mapping[str, str]) -> dict[str, str]:
     Raises:
         StoredSettingUnavailableError: naming the setting, never its value.
     """
-    return {
-        name: _read(name, value) if value.startswith((SSM_PREFIX, SECRET_PREFIX)) else value
-        for name, value in environment.items()
-    }
+    return {name: _resolved(name, value) for name, value in environment.items()}
+
+
+def _resolved(name: str, value: str) -> str:
+    return _REFERENCE.sub(lambda found: _read(name, _text(found)), value)
+
+
+def _text(found: re.Match[str]) -> str:
+    return found["whole"] or found["inside"]
 
 
 def _read(name: str, reference: str) -> str:

@@ -58,7 +58,7 @@ ACTIONS = {
     "oauth": SEALING | READING,
     "token_refresh": SEALING | READING | NETS | TAKING,
     "cleanup": REWRAPPING | READING | EMPTYING,
-    "migrate": {"secretsmanager:GetSecretValue"},
+    "migrate": {"secretsmanager:GetSecretValue", "kms:Decrypt"},
     "canary": READING | {"secretsmanager:PutSecretValue"},
     "release_check": READING
     | {"lambda:InvokeFunction", "codedeploy:PutLifecycleEventHookExecutionStatus"},

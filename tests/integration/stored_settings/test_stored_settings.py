@@ -33,7 +33,23 @@ def test_references_are_replaced_and_the_rest_is_passed_through(stored: None) ->
     }
 
 
-@pytest.mark.parametrize("reference", ["ssm:/app/none", "secret:none#x", "secret:app#none"])
+def test_references_inside_a_value_are_replaced_where_they_stand(stored: None) -> None:
+    urls = '{"a": "host=a <secret:app#oauth>", "b": "<ssm:/app/issuer-url> <secret:app#oauth>"}'
+
+    assert json.loads(resolve({"DATABASE_URLS": urls})["DATABASE_URLS"]) == {
+        "a": "host=a postgresql://oauth",
+        "b": "https://auth.example postgresql://oauth",
+    }
+
+
+@pytest.mark.parametrize("value", ["", "<secret>", "no ssm:/app/issuer-url", "<https://a.example>"])
+def test_what_only_looks_like_a_reference_is_passed_through(value: str) -> None:
+    assert resolve({"SITE_NAME": value}) == {"SITE_NAME": value}
+
+
+@pytest.mark.parametrize(
+    "reference", ["ssm:/app/none", "secret:none#x", "secret:app#none", "a=<secret:app#none>"]
+)
 def test_a_reference_to_nothing_names_the_setting_and_no_value(
     stored: None, reference: str
 ) -> None:
