@@ -99,6 +99,7 @@ class Resources:
             result=result,
             failure=failure,
             watch=watch,
+            asked_id=_content_id(params.uri),
         )
         if result is None:
             known = failure or ServiceError()

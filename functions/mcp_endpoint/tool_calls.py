@@ -110,6 +110,7 @@ class ToolCalls:
             result=result,
             failure=failure,
             watch=watch,
+            asked_id=(params.arguments or {}).get("id"),
         )
         if isinstance(failure, SiteToolGoneError | AccessForbiddenError):
             # Refused: the membership may have ended, and with it the right to some tools.

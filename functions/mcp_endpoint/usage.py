@@ -8,7 +8,11 @@ from collections.abc import Awaitable, Callable
 
 from functions.mcp_endpoint.call_state import CallState
 from functions.mcp_endpoint.tools.definitions import ToolResult
+from functions.mcp_endpoint.tools.site_tools import METRIC_NAME as SITE_TOOL
+from shared.domain.scopes import Scope
+from shared.domain.usage import Entitlement
 from shared.errors.base import ServiceError
+from shared.errors.catalogue import ErrorCode
 from shared.observability import metrics, request_context
 from shared.observability.logging import log
 from shared.observability.spans import SpanName
@@ -33,8 +37,9 @@ def note_usage(
     result: ToolResult | None,
     failure: ServiceError | None,
     watch: Stopwatch,
+    asked_id: object = None,
 ) -> None:
-    """Count a call and prepare its usage row."""
+    """Count a call and prepare its usage row; ``asked_id`` is the content that it asked for."""
     own_milliseconds = watch.own_milliseconds
     milliseconds = watch.total_milliseconds
     outcome = failure.code.value if failure is not None else "ok"
@@ -48,10 +53,39 @@ def note_usage(
     state.usage = UsageRow(
         tool=name,
         outcome=outcome,
-        content_id=result.content_id if result else None,
+        content_id=_content_id(result, failure, asked_id if metric_name in RETRIEVING else None),
         result_count=result.result_count if result else None,
         duration_milliseconds=round(milliseconds),
+        searched=result.searched if result else None,
+        content_title=result.shown.title if result and result.shown else None,
+        continues=result is not None and result.continues,
+        entitlement=_entitlement(result, failure, site_tool=metric_name == SITE_TOOL),
+        may_read=Scope.READ.value in state.call.scopes,
     )
+
+
+def _content_id(
+    result: ToolResult | None, failure: ServiceError | None, asked_id: object
+) -> str | None:
+    """What was read, or refused: any other id is the caller's own text, and is not noted."""
+    if result is not None:
+        return result.content_id
+    refused = _is_refusal(failure) and isinstance(asked_id, str)
+    return str(asked_id) if refused else None
+
+
+def _entitlement(
+    result: ToolResult | None, failure: ServiceError | None, *, site_tool: bool
+) -> Entitlement:
+    if _is_refusal(failure):
+        return Entitlement.REFUSED
+    if result is not None and (result.shown is not None or site_tool):
+        return Entitlement.ALLOWED
+    return Entitlement.UNASKED
+
+
+def _is_refusal(failure: ServiceError | None) -> bool:
+    return failure is not None and failure.code is ErrorCode.SUBSCRIPTION_REQUIRED
 
 
 def _is_cold() -> bool:

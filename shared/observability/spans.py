@@ -24,6 +24,7 @@ class SpanName(StrEnum):
     TOOL = "tool"
     PURGE = "purge"
     ROTATE_KEYS = "rotate_keys"
+    ROLL_UP_USAGE = "roll_up_usage"
     CIRCUIT_PROBE = "circuit_probe"
     CIRCUIT_REPORT = "circuit_report"
 

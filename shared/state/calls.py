@@ -6,7 +6,9 @@ Never touches a table itself: both go through a database function.
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
+
+from psycopg.types.json import Jsonb
 
 from shared.domain.circuits import FleetView
 from shared.domain.content import Document
@@ -22,6 +24,7 @@ from shared.domain.identifiers import (
 )
 from shared.domain.rate_limits import RATE_LIMITS, LimitName
 from shared.domain.tokens import TokenHash
+from shared.domain.usage import Entitlement, Searched
 from shared.state.circuits import view_of
 from shared.state.database import Transaction
 
@@ -46,10 +49,16 @@ _ADMIT: LiteralString = """
 _END: LiteralString = "SELECT app.end_call(%(user_id)s, %(call_id)s)"
 
 _CLOSE: LiteralString = """
-    SELECT app.close_call(%(event_id)s, %(grant_id)s, %(tool)s, %(outcome)s, %(content_id)s,
-                          %(result_count)s, %(duration_milliseconds)s),
+    SELECT app.close_call(%(event_id)s, %(grant_id)s, %(usage)s, %(chosen_within_seconds)s),
            app.end_call(%(user_id)s, %(call_id)s)
 """
+
+
+CHOSEN_WITHIN_SECONDS: Final = 1_800.0
+"""What is read for so long after a search that found it was chosen from its results."""
+
+
+TITLE_CHARACTERS_MAX: Final = 300
 
 
 class CallRefusal(StrEnum):
@@ -159,6 +168,12 @@ class UsageRow:
     content_id: str | None
     result_count: int | None
     duration_milliseconds: int
+    searched: Searched | None = None
+    content_title: str | None = None
+    continues: bool = False
+    entitlement: Entitlement = Entitlement.UNASKED
+    may_read: bool = False
+    """Whether the session has the permission to read tutorials."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,16 +194,39 @@ async def close(tx: Transaction, ended: EndedCall) -> None:
     if ended.usage is None:
         await tx.execute(_END, params)
         return
-    usage = {
+    params |= {
         "event_id": new_id(),
         "grant_id": ended.grant_id,
-        "tool": ended.usage.tool,
-        "outcome": ended.usage.outcome,
-        "content_id": ended.usage.content_id,
-        "result_count": ended.usage.result_count,
-        "duration_milliseconds": ended.usage.duration_milliseconds,
+        "usage": Jsonb(_noted(ended.usage)),
+        "chosen_within_seconds": CHOSEN_WITHIN_SECONDS,
     }
-    await tx.execute(_CLOSE, {**params, **usage})
+    await tx.execute(_CLOSE, params)
+
+
+def _noted(usage: UsageRow) -> dict[str, object]:
+    """The row as its columns are named."""
+    searched = usage.searched
+    found = {} if searched is None else _found_by(searched)
+    return {
+        "tool": usage.tool,
+        "outcome": usage.outcome,
+        "content_id": usage.content_id,
+        "result_count": usage.result_count,
+        "duration_milliseconds": usage.duration_milliseconds,
+        "content_title": (usage.content_title or "")[:TITLE_CHARACTERS_MAX],
+        "continues": usage.continues,
+        "entitlement": usage.entitlement.value,
+        "may_read": usage.may_read,
+        **found,
+    }
+
+
+def _found_by(searched: Searched) -> dict[str, object]:
+    return {
+        "query": searched.query,
+        "first_rank": searched.offset + 1,
+        "content_ids": list(searched.content_ids),
+    }
 
 
 def _call(found: dict[str, Any]) -> AuthenticatedCall:

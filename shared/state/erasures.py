@@ -21,6 +21,11 @@ _BEGIN: LiteralString = """
         DELETE FROM app.tool_catalogue t USING begun WHERE t.user_id = begun.user_id
     ), shown AS (
         DELETE FROM app.content_shown c USING begun WHERE c.user_id = begun.user_id
+    ), searches AS (
+        DELETE FROM app.searches_shown s USING begun WHERE s.user_id = begun.user_id
+    ), queries AS (
+        UPDATE app.usage_events e SET query = NULL FROM begun
+         WHERE e.user_id = begun.user_id AND e.query IS NOT NULL
     )
     SELECT user_id FROM begun
 """

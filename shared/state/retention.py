@@ -190,8 +190,63 @@ RULES: Final[tuple[RetentionRule, ...]] = (
     RetentionRule(
         name="usage_events_old",
         table="app.usage_events",
-        condition="occurred_at < app.now() - interval '13 months'",
-        why="A month can be compared with the same month of the year before.",
+        condition="occurred_at < app.now() - interval '90 days'",
+        why="Rows of people are for roll-ups, which look at 56 days and are made within hours.",
+    ),
+    RetentionRule(
+        name="searches_shown_old",
+        table="app.searches_shown",
+        condition="shown_at < app.now() - interval '1 hour'",
+        why="What is read half an hour after a search was not chosen from its results.",
+    ),
+    RetentionRule(
+        name="usage_hours_old",
+        table="app.usage_hours",
+        condition="starts_at < app.now() - interval '13 months'",
+        why="Hours of a month can be compared with the same month of the year before.",
+    ),
+    RetentionRule(
+        name="usage_rolled_old",
+        table="app.usage_rolled",
+        condition="starts_at < app.now() - CASE grain WHEN 'hour' THEN interval '13 months'"
+        " ELSE interval '5 years' END",
+        why="As long as what was rolled up then.",
+    ),
+    RetentionRule(
+        name="usage_days_old",
+        table="app.usage_days",
+        condition="day < app.now() - interval '5 years'",
+        why="Counts of a day tell of nobody; trends are looked at over years.",
+    ),
+    RetentionRule(
+        name="usage_day_people_old",
+        table="app.usage_day_people",
+        condition="day < app.now() - interval '5 years'",
+        why="As usage_days_old.",
+    ),
+    RetentionRule(
+        name="usage_day_access_old",
+        table="app.usage_day_access",
+        condition="day < app.now() - interval '5 years'",
+        why="As usage_days_old.",
+    ),
+    RetentionRule(
+        name="usage_day_content_old",
+        table="app.usage_day_content",
+        condition="day < app.now() - interval '5 years'",
+        why="As usage_days_old.",
+    ),
+    RetentionRule(
+        name="usage_day_queries_old",
+        table="app.usage_day_queries",
+        condition="day < app.now() - interval '13 months'",
+        why="What several people have searched for can be compared with the year before.",
+    ),
+    RetentionRule(
+        name="content_titles_unseen",
+        table="app.content_titles",
+        condition="seen_at < app.now() - interval '13 months'",
+        why="What nobody reads is in no list.",
     ),
 )
 

@@ -81,7 +81,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         *_REFRESH,
         *_CIRCUITS,
         "EXECUTE ON FUNCTION app.authenticate_call(bytea)",
-        "EXECUTE ON FUNCTION app.close_call(uuid, uuid, text, text, text, integer, integer)",
+        "EXECUTE ON FUNCTION app.close_call(uuid, uuid, jsonb, double precision)",
         (
             "EXECUTE ON FUNCTION app.admit_call("
             "uuid, uuid, text, integer, double precision, integer, double precision)"
@@ -162,6 +162,15 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, UPDATE, DELETE ON app.access_tokens",
         "SELECT, UPDATE, DELETE ON app.refresh_tokens",
         "SELECT, UPDATE, DELETE ON app.usage_events",
+        "SELECT, UPDATE, DELETE ON app.searches_shown",
+        "SELECT, UPDATE, DELETE ON app.content_titles",
+        "SELECT, INSERT, UPDATE, DELETE ON app.usage_rolled",
+        "SELECT, INSERT, UPDATE, DELETE ON app.usage_hours",
+        "SELECT, INSERT, UPDATE, DELETE ON app.usage_days",
+        "SELECT, INSERT, UPDATE, DELETE ON app.usage_day_people",
+        "SELECT, INSERT, UPDATE, DELETE ON app.usage_day_access",
+        "SELECT, INSERT, UPDATE, DELETE ON app.usage_day_content",
+        "SELECT, INSERT, UPDATE, DELETE ON app.usage_day_queries",
         "SELECT, UPDATE, DELETE ON app.tool_catalogue",
         "SELECT, UPDATE, DELETE ON app.calls_in_flight",
         "SELECT, UPDATE, DELETE ON app.content_shown",

@@ -25,6 +25,7 @@ from shared.domain.content import Document
 from shared.domain.grants import AuthenticatedCall
 from shared.domain.rate_limits import LimitName
 from shared.domain.scopes import Scope
+from shared.domain.usage import searched
 
 QUESTION_CHARACTERS_MAX = 2_000
 TEXT_CHARACTERS_MAX = 60_000
@@ -91,7 +92,10 @@ class ConnectorTools:
             ]
         )
         return ToolResult(
-            text=_as_text(output), structured=output, result_count=len(output.results)
+            text=_as_text(output),
+            structured=output,
+            result_count=len(output.results),
+            searched=searched(arguments.query, page),
         )
 
     async def fetch(

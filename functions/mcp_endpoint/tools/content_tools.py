@@ -109,7 +109,8 @@ class ContentTools:
 
     async def search(self, call: AuthenticatedCall, arguments: SearchArguments) -> ToolResult:
         """Search the site."""
-        return presentation.search_result(await self.find(call, arguments))
+        page = await self.find(call, arguments)
+        return presentation.search_result(page, keywords=arguments.query)
 
     async def read(self, call: AuthenticatedCall, arguments: ReadArguments) -> ToolResult:
         """Read one document, or the next part of it."""

@@ -13,6 +13,7 @@ from shared.domain.content import Document
 from shared.domain.grants import AuthenticatedCall
 from shared.domain.rate_limits import LimitName
 from shared.domain.scopes import Scope
+from shared.domain.usage import Searched
 from shared.errors.base import LogFact, ServiceError
 from shared.errors.catalogue import ErrorCode
 from shared.errors.translation import JsonObject
@@ -67,6 +68,9 @@ class ToolResult:
     links: tuple[LinkedResource, ...] = ()
     content_id: str | None = None
     result_count: int | None = None
+    searched: Searched | None = None
+    continues: bool = False
+    """Whether this is the next part of something that was read before."""
     shown: Document | None = None
     """What the site itself has just shown to the person, whole."""
 

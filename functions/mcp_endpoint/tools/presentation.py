@@ -10,6 +10,7 @@ from pydantic import Field
 from functions.mcp_endpoint.tools.continuation import part_of
 from functions.mcp_endpoint.tools.definitions import LinkedResource, ToolOutput, ToolResult
 from shared.domain.content import Document, SearchHit, SearchPage
+from shared.domain.usage import searched
 
 DOCUMENT_CHARACTERS_MAX = 40_000
 SUMMARY_CHARACTERS_MAX = 500
@@ -64,8 +65,8 @@ class DocumentOutput(ToolOutput):
     )
 
 
-def search_result(page: SearchPage) -> ToolResult:
-    """A page of results."""
+def search_result(page: SearchPage, *, keywords: str) -> ToolResult:
+    """A page of results for ``keywords``."""
     after = page.offset + len(page.hits)
     output = SearchOutput(
         results=[_output_hit(hit) for hit in page.hits],
@@ -80,6 +81,7 @@ def search_result(page: SearchPage) -> ToolResult:
             LinkedResource(uri=tutorial_uri(hit.id), title=hit.title) for hit in output.results
         ),
         result_count=len(output.results),
+        searched=searched(keywords, page),
     )
 
 
@@ -107,6 +109,7 @@ def document_result(document: Document, *, start: int) -> ToolResult:
         structured=output,
         content_id=document.content_id,
         result_count=1,
+        continues=start > 0,
         shown=document if document.age_seconds is None else None,
     )
 

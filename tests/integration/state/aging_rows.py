@@ -1,5 +1,8 @@
 """Rows of every kind that a retention rule deletes, as the functions write them."""
 
+from collections.abc import Awaitable, Callable
+from typing import LiteralString
+
 from shared.domain.client_documents import DocumentContent
 from shared.domain.identifiers import CallId, SignInId, UpstreamSubject, UserId, new_id
 from shared.domain.rate_limits import RATE_LIMITS, LimitName
@@ -247,3 +250,26 @@ async def a_copy(database: Database) -> None:
 async def a_body_nobody_reaches(database: Database) -> None:
     async with database.autocommit() as tx:
         await tx.execute("SELECT app.store_body('what was shown')")
+
+
+async def a_search_and_what_it_found(database: Database) -> None:
+    async with database.autocommit() as tx:
+        await tx.execute(
+            "INSERT INTO app.searches_shown (search_id, user_id, first_rank, content_ids)"
+            " VALUES (gen_random_uuid(), gen_random_uuid(), 1, '{7}')"
+        )
+
+
+async def a_title(database: Database) -> None:
+    async with database.autocommit() as tx:
+        await tx.execute("INSERT INTO app.content_titles (content_id, title) VALUES ('7', 'T')")
+
+
+def rolled_up(statement: LiteralString) -> Callable[[Database], Awaitable[None]]:
+    """Adds a roll-up of this moment; ``statement`` names table and columns."""
+
+    async def a_roll_up(database: Database) -> None:
+        async with database.autocommit() as tx:
+            await tx.execute(statement)
+
+    return a_roll_up

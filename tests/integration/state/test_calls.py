@@ -1,10 +1,14 @@
 """The one look-up before a call, and the one row after it."""
 
+from dataclasses import replace
+
 import pytest
 
-from shared.domain.identifiers import UserId, new_id
+from shared.domain.identifiers import GrantId, UserId, new_id
+from shared.domain.known_clients import ClientFamily
 from shared.domain.sessions import EndCause
 from shared.domain.tokens import TokenHash
+from shared.domain.usage import Entitlement, Searched
 from shared.state import calls, grants, sessions
 from shared.state.calls import CallRecord, EndedCall, UsageRow
 from shared.state.database import Database
@@ -16,6 +20,7 @@ from tests.integration.state.pieces import (
     RESOURCE,
     StoredSession,
     a_hash,
+    add_grant,
     add_session,
     value,
 )
@@ -109,3 +114,69 @@ async def test_an_ended_call_leaves_one_row_and_that_the_person_was_here(
     assert {(row["tool"], row["result_count"], row["client_id"]) for row in rows} == {
         ("search_tutorials", 3, CLIENT_ID)
     }
+
+
+SEARCH = UsageRow(
+    tool="search_tutorials",
+    outcome="ok",
+    content_id=None,
+    result_count=3,
+    duration_milliseconds=12,
+    searched=Searched(query="views", offset=10, content_ids=("7", "8", "9")),
+    may_read=True,
+)
+READING = UsageRow(
+    tool="get_tutorial",
+    outcome="ok",
+    content_id="8",
+    result_count=1,
+    duration_milliseconds=30,
+    entitlement=Entitlement.ALLOWED,
+    may_read=True,
+)
+
+
+async def close_as(database: Database, grant_id: GrantId, usage: UsageRow) -> None:
+    """Close a call of that grant."""
+    async with database.autocommit() as tx:
+        ended = EndedCall(user_id=UserId(new_id()), grant_id=grant_id, call_id=None, usage=usage)
+        await calls.close(tx, ended)
+
+
+async def ranks(database: Database) -> list[tuple[str, int | None]]:
+    """Content and rank of every reading, in the order in which they were noted."""
+    async with database.autocommit() as tx:
+        rows = await tx.rows(
+            "SELECT content_id, search_rank FROM app.usage_events"
+            " WHERE content_id IS NOT NULL ORDER BY occurred_at, event_id"
+        )
+    return [(row["content_id"], row["search_rank"]) for row in rows]
+
+
+async def test_a_reading_is_noted_with_its_rank_in_the_search_that_led_to_it(
+    database: Database,
+) -> None:
+    grant_id = await add_grant(database, client_family=ClientFamily.CURSOR)
+    await close_as(database, grant_id, SEARCH)
+    await close_as(database, grant_id, READING)
+    await close_as(database, grant_id, replace(READING, content_id="77"))
+    await close_as(database, grant_id, replace(READING, content_id="9", continues=True))
+
+    assert await ranks(database) == [("8", 12), ("77", None), ("9", None)]
+    async with database.autocommit() as tx:
+        search, reading, *_ = await tx.rows("SELECT * FROM app.usage_events ORDER BY occurred_at")
+    assert (search["query"], search["first_rank"], search["may_read"]) == ("views", 11, True)
+    assert reading["search_id"] == search["event_id"]
+    assert (reading["entitlement"], reading["client_family"]) == ("allowed", "cursor")
+
+
+async def test_only_what_the_person_found_themselves_and_lately_counts_as_chosen(
+    database: Database, clock: DatabaseClock
+) -> None:
+    mine, another = await add_grant(database), await add_grant(database)
+    await close_as(database, mine, SEARCH)
+    await close_as(database, another, READING)
+    clock.advance(calls.CHOSEN_WITHIN_SECONDS + 1)
+    await close_as(database, mine, READING)
+
+    assert await ranks(database) == [("8", None), ("8", None)]

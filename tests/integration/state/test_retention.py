@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 import pytest
 
@@ -33,9 +34,11 @@ from tests.integration.state.aging_rows import (
     a_pair_that_could_not_be_burnt,
     a_person_without_a_grant,
     a_rotated_session,
+    a_search_and_what_it_found,
     a_session_never_ended,
     a_set_of_keys,
     a_sign_in,
+    a_title,
     a_used_assertion,
     a_used_code,
     a_used_refresh_token,
@@ -49,6 +52,7 @@ from tests.integration.state.aging_rows import (
     an_ended_session,
     an_entry_of_a_limit,
     an_unused_client,
+    rolled_up,
 )
 from tests.integration.state.pieces import (
     CLIENT_ID,
@@ -66,6 +70,14 @@ from tests.support.clock import DatabaseClock
 
 BY_NAME = {rule.name: rule for rule in RULES}
 SLIDING_SECONDS = 30 * DAY
+AN_HOUR: Final = "INSERT INTO app.usage_hours SELECT app.now(), 't', 'f', 'ok', 1,1,1,1,1,1,1,1,1,1"
+AN_HOUR_ROLLED: Final = "INSERT INTO app.usage_rolled SELECT 'hour', app.now()"
+A_DAY_ROLLED: Final = "INSERT INTO app.usage_rolled SELECT 'day', app.now()"
+A_DAY: Final = "INSERT INTO app.usage_days SELECT app.now(), 't', 'f', 'ok', 1,1,1,1,1,1,1,1,1,1"
+PEOPLE: Final = "INSERT INTO app.usage_day_people SELECT app.now(), 1, 'all', 1, 1"
+ACCESS: Final = "INSERT INTO app.usage_day_access SELECT app.now(), 'free', 1, 1, 1, 1"
+CONTENT: Final = "INSERT INTO app.usage_day_content SELECT app.now(), '7', 1, 1, 1, 1"
+QUERIES: Final = "INSERT INTO app.usage_day_queries SELECT app.now(), 'q', 1, 1, 1, 1"
 
 
 async def apply(database: Database, rule: RetentionRule, *, limit: int = 100) -> int:
@@ -114,7 +126,17 @@ CASES = [
     Due("calls_in_flight_lost", a_call_never_closed, 30 + HOUR, slack_seconds=20),
     Due("content_shown_old", a_copy, DAY),
     Due("content_bodies_unread", a_body_nobody_reaches, HOUR),
-    Due("usage_events_old", a_call, 396 * DAY, slack_seconds=4 * DAY),
+    Due("usage_events_old", a_call, 90 * DAY),
+    Due("searches_shown_old", a_search_and_what_it_found, HOUR),
+    Due("content_titles_unseen", a_title, 396 * DAY, slack_seconds=4 * DAY),
+    Due("usage_hours_old", rolled_up(AN_HOUR), 396 * DAY, slack_seconds=4 * DAY),
+    Due("usage_rolled_old", rolled_up(AN_HOUR_ROLLED), 396 * DAY, slack_seconds=4 * DAY),
+    Due("usage_rolled_old", rolled_up(A_DAY_ROLLED), 1_826 * DAY, slack_seconds=4 * DAY),
+    Due("usage_days_old", rolled_up(A_DAY), 1_826 * DAY, slack_seconds=4 * DAY),
+    Due("usage_day_people_old", rolled_up(PEOPLE), 1_826 * DAY, slack_seconds=4 * DAY),
+    Due("usage_day_access_old", rolled_up(ACCESS), 1_826 * DAY, slack_seconds=4 * DAY),
+    Due("usage_day_content_old", rolled_up(CONTENT), 1_826 * DAY, slack_seconds=4 * DAY),
+    Due("usage_day_queries_old", rolled_up(QUERIES), 396 * DAY, slack_seconds=4 * DAY),
 ]
 
 

@@ -193,11 +193,14 @@ def _page(*, total: int, offset: int, summary: str | None = None) -> SearchPage:
 
 
 def test_no_results_come_with_advice() -> None:
-    assert "Try fewer or other words" in presentation.search_result(_page(total=0, offset=0)).text
+    assert (
+        "Try fewer or other words"
+        in presentation.search_result(_page(total=0, offset=0), keywords="views").text
+    )
 
 
 def test_a_page_beyond_the_last_says_how_many_there_are() -> None:
-    result = presentation.search_result(_page(total=7, offset=10))
+    result = presentation.search_result(_page(total=7, offset=10), keywords="views")
 
     assert result.text == "No more results: there are 7 in all."
     assert isinstance(result.structured, presentation.SearchOutput)
@@ -209,7 +212,9 @@ def test_a_page_beyond_the_last_says_how_many_there_are() -> None:
 
 
 def test_a_long_summary_is_cut() -> None:
-    result = presentation.search_result(_page(total=1, offset=0, summary="x" * 2_000))
+    result = presentation.search_result(
+        _page(total=1, offset=0, summary="x" * 2_000), keywords="views"
+    )
 
     assert len(result.text) < 700
     assert "…" in result.text

@@ -11,8 +11,10 @@ from functions.mcp_endpoint.admission import WORK_SECONDS_MIN
 from functions.mcp_endpoint.tool_errors import PersonPages, as_tool_result
 from functions.mcp_endpoint.waiting import ANSWER_MARGIN_SECONDS
 from shared.domain.identifiers import UpstreamSubject
+from shared.domain.usage import Entitlement
 from shared.errors.base import ServiceError, UnavailableError
 from shared.errors.catalogue import CATALOGUE, ErrorCode
+from shared.upstream.failures import AccessForbiddenError, ContentNotFoundError
 from tests.unit.mcp_endpoint.pieces import MEMBERSHIP_URL, a_call, an_endpoint, tool_call
 
 READ = tool_call("get_tutorial", {"id": "7"})
@@ -93,6 +95,39 @@ async def test_a_call_is_noted_with_what_it_found() -> None:
         ("get_tutorial", "ok", "7", 1),
         ("account_status", "ok", None, None),
     ]
+    search, reading, status = endpoint.usage
+    assert search.searched is not None
+    assert (search.searched.query, search.searched.offset) == ("views", 0)
+    assert search.searched.content_ids == tuple(str(number) for number in range(1, 11))
+    told = [(row.entitlement, row.may_read, row.continues) for row in (search, reading, status)]
+    assert told == [
+        (Entitlement.UNASKED, True, False),
+        (Entitlement.ALLOWED, True, False),
+        (Entitlement.UNASKED, True, False),
+    ]
+
+
+async def test_a_refused_reading_is_noted_with_what_was_refused() -> None:
+    async with an_endpoint() as endpoint:
+        token = endpoint.bearers.issue()
+        for failure in (AccessForbiddenError(), ContentNotFoundError()):
+            endpoint.site.failure = failure
+            await endpoint.post(READ, token)
+
+    rows = [(row.outcome, row.content_id, row.entitlement) for row in endpoint.usage]
+    assert rows == [
+        ("subscription_required", "7", Entitlement.REFUSED),
+        ("content_not_found", None, Entitlement.UNASKED),
+    ]
+
+
+async def test_the_next_part_of_a_tutorial_is_no_new_reading() -> None:
+    async with an_endpoint() as endpoint:
+        token = endpoint.bearers.issue()
+        await endpoint.post(READ, token)
+        await endpoint.post(tool_call("get_tutorial", {"id": "7", "continue_from": 5}), token)
+
+    assert [row.continues for row in endpoint.usage] == [False, True]
 
 
 async def test_a_usage_row_that_cannot_be_written_fails_no_call() -> None:
