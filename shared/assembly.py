@@ -10,6 +10,7 @@ from shared.circuit.guard import CircuitGuard
 from shared.circuit.watches import key_service_watch, oauth_watch
 from shared.domain.circuits import Dependency
 from shared.domain.connection_lives import ConnectionLife
+from shared.observability import circuit_states
 from shared.queue.pair_spill import DynamoDbPairSpill
 from shared.queue.refresh_queue import SqsWatchdog
 from shared.settings import SafetyNetSettings, SpillSettings, StateSettings, UpstreamSettings
@@ -120,6 +121,7 @@ def opened_adapters(settings: StateSettings) -> OpenedAdapters:
         watch_connect=lambda seconds: circuits.watch(Dependency.POSTGRES, timeout_seconds=seconds),
     )
     circuits = CircuitGuard(fleet=StoredCircuits(database))
+    circuit_states.told_by(circuits.standings)
     kms = KmsDataKeys(
         settings.kms_key_id,
         connect_timeout_seconds=settings.kms_connect_timeout_seconds,

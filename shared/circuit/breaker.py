@@ -13,7 +13,7 @@ from shared.circuit.refusals import REFUSALS, CircuitOpenError
 from shared.circuit.rules import CircuitRules
 from shared.circuit.window import Counts
 from shared.domain.circuits import CircuitState, Dependency, FleetCircuit
-from shared.observability import metrics
+from shared.observability import metrics, recovery
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
 
@@ -23,6 +23,8 @@ Chance = Callable[[], float]
 
 RETRY_SECONDS_MIN: Final = 1
 NO_PROBE: Final = "no_probe"
+KNOWN_SECONDS: Final = 60.0
+"""What nobody has asked for or spoken of for so long is not known to be open any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class Standing:
     """Of calls that go through, from 0 to 1; a circuit that is due for a probe has 0."""
     retry_after_seconds: float
     """0 where a call may go out, be it a probe."""
+    open_seconds: float = 0.0
+    """Since it has opened, as far as is known here; 0 where all calls go through."""
 
     @property
     def refuses(self) -> bool:
@@ -51,6 +55,7 @@ class Breaker:
         self.rules: Final = rules
         self.tally: Final = Tally(chance)
         self._circuit = machine.new_circuit(rules)
+        self._known_at = -math.inf
         self._clock = clock
         self._chance = chance
 
@@ -64,10 +69,14 @@ class Breaker:
         now = self._clock()
         _, ticket = machine.admit(self._circuit, now, draw=0.0)
         closed = self._circuit.state in {CircuitState.CLOSED, CircuitState.DISABLED}
+        share = machine.ramp_share(self._circuit, now) if closed else 0.0
+        since = self._circuit.open_since
+        is_open = since is not None and share < 1 and now - self._known_at <= KNOWN_SECONDS
         return Standing(
             state=self._circuit.state,
-            share=machine.ramp_share(self._circuit, now) if closed else 0.0,
+            share=share,
             retry_after_seconds=ticket.retry_after_seconds,
+            open_seconds=now - since if is_open and since is not None else 0.0,
         )
 
     def admit(self) -> Ticket:
@@ -76,7 +85,8 @@ class Breaker:
         Raises:
             CircuitOpenError: it may not go out.
         """
-        after, ticket = machine.admit(self._circuit, self._clock(), draw=self._chance())
+        self._known_at = self._clock()
+        after, ticket = machine.admit(self._circuit, self._known_at, draw=self._chance())
         self._become(after, cause="call")
         if ticket.verdict is Verdict.REFUSED:
             raise self.refusal(ticket.retry_after_seconds)
@@ -85,20 +95,27 @@ class Breaker:
     def refusal(self, seconds: float) -> CircuitOpenError:
         """The error of a call that is not made; it is counted here."""
         metrics.count(MetricName.CIRCUIT_REFUSALS, dependency=self.dependency.value)
-        return REFUSALS[self.dependency](
+        error = REFUSALS[self.dependency](
             self.dependency,
             self._circuit.state,
             retry_after_seconds=max(RETRY_SECONDS_MIN, math.ceil(seconds)),
         )
+        recovery.met(self.dependency.value, error)
+        return error
 
-    def observe(self, ticket: Ticket, seen: Counts) -> None:
-        """Note what was seen of a call."""
+    def observe(
+        self, ticket: Ticket, seen: Counts, *, asked_wait_seconds: float | None = None
+    ) -> None:
+        """Note what was seen of a call, and in how many seconds the dependency wants the next."""
         now = self._clock()
         if ticket.epoch == self._circuit.epoch and seen.calls and not ticket.is_probe:
-            self.tally.count(now, failed=bool(seen.failures or seen.slow))
-        self._become(
-            machine.observe(self._circuit, ticket, seen, now, draw=self._chance()), cause="calls"
-        )
+            self.tally.count(
+                now,
+                failed=bool(seen.failures or seen.slow),
+                asked_wait_seconds=asked_wait_seconds,
+            )
+        asked = machine.asked_to_wait(self._circuit, asked_wait_seconds, now)
+        self._become(machine.observe(asked, ticket, seen, now, draw=self._chance()), cause="calls")
 
     def give_up_probe(self, ticket: Ticket, *, wait_seconds: float = 0.0) -> None:
         """Note that a probe says nothing, or was another environment's to make."""
@@ -109,6 +126,8 @@ class Breaker:
 
     def follow(self, fleet: FleetCircuit | None) -> None:
         """Hear the fleet's word."""
+        if fleet is not None:
+            self._known_at = self._clock()
         self._become(follow(self._circuit, fleet, self._clock()), cause="fleet")
 
     def _become(self, circuit: Circuit, *, cause: str) -> None:
@@ -126,7 +145,8 @@ class Breaker:
         log.warning(
             "circuit changed",
             dependency=self.dependency.value,
-            state=circuit.state.value,
+            # A field of the name ``state`` is redacted: it is a secret of OAuth's.
+            circuit_state=circuit.state.value,
             before=before.state.value,
             cause=cause,
             openings=circuit.openings,

@@ -12,7 +12,7 @@ from shared.domain.circuits import (
     Dependency,
     FleetTerms,
     FleetView,
-    ProbeOutcome,
+    ProbeReport,
     ProbeTurn,
 )
 
@@ -48,7 +48,11 @@ class Fleet(Protocol):
         ...
 
     async def end_probe(
-        self, dependency: Dependency, owner: UUID, outcome: ProbeOutcome, terms: FleetTerms
+        self,
+        dependency: Dependency,
+        owner: UUID,
+        found: ProbeReport,
+        terms: FleetTerms,
     ) -> FleetView:
         """Tell what the probe has found; the circuits after that."""
         ...
@@ -62,12 +66,15 @@ class Tally:
         self._attentive_until = float("-inf")
         self._calls = 0
         self._failures = 0
+        self._asked_wait_seconds: float | None = None
         self._since = float("-inf")
         self._reported_at = float("-inf")
 
-    def count(self, now: float, *, failed: bool) -> None:
+    def count(self, now: float, *, failed: bool, asked_wait_seconds: float | None = None) -> None:
         """Note one call: failures and what comes soon after one exactly, other calls sampled."""
         self._drop_stale(now)
+        if asked_wait_seconds is not None:
+            self._asked_wait_seconds = max(self._asked_wait_seconds or 0.0, asked_wait_seconds)
         if failed:
             self._attentive_until = now + ATTENTIVE_SECONDS
             self._failures += 1
@@ -87,7 +94,11 @@ class Tally:
 
     def take(self, now: float) -> CallReport:
         """What is to be reported; it is forgotten here."""
-        report = CallReport(calls=self._calls, failures=self._failures)
+        report = CallReport(
+            calls=self._calls,
+            failures=self._failures,
+            asked_wait_seconds=self._asked_wait_seconds,
+        )
         self._forget()
         self._reported_at = now
         return report
@@ -98,4 +109,5 @@ class Tally:
 
     def _forget(self) -> None:
         self._calls = self._failures = 0
+        self._asked_wait_seconds = None
         self._since = float("-inf")

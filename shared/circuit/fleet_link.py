@@ -13,7 +13,7 @@ from uuid import UUID
 from shared.circuit.breaker import Breaker, Clock
 from shared.circuit.fleet import GATHER_SECONDS, Fleet
 from shared.circuit.rules import fleet_terms
-from shared.domain.circuits import Dependency, FleetTerms, FleetView, ProbeOutcome, ProbeTurn
+from shared.domain.circuits import Dependency, FleetTerms, FleetView, ProbeReport, ProbeTurn
 from shared.domain.identifiers import new_id
 from shared.errors.base import ServiceError
 from shared.observability.logging import log
@@ -68,11 +68,11 @@ class FleetLink:
         turn = await self._asked(lambda fleet: fleet.claim_probe(breaker.dependency, owner, terms))
         return (ProbeTurn.GRANTED, None) if turn is None else (turn, owner)
 
-    def end_probe(self, breaker: Breaker, owner: UUID, outcome: ProbeOutcome) -> None:
+    def end_probe(self, breaker: Breaker, owner: UUID, found: ProbeReport) -> None:
         """Tell what the claimed probe has found."""
         terms = self._terms(breaker)
         if terms is not None:
-            self._send(lambda fleet: fleet.end_probe(breaker.dependency, owner, outcome, terms))
+            self._send(lambda fleet: fleet.end_probe(breaker.dependency, owner, found, terms))
 
     def report_soon(self, breaker: Breaker) -> None:
         """Have what was counted go out when it is due."""

@@ -7,7 +7,7 @@ and a probe of our own is waited for: it is the fleet's.
 from dataclasses import replace
 
 from shared.circuit.machine import Circuit, recovering
-from shared.circuit.rules import OPEN_SECONDS_MAX, RAMP_SECONDS
+from shared.circuit.rules import ASKED_OPEN_SECONDS_MAX, RAMP_SECONDS
 from shared.domain.circuits import FORCED_STATES, CircuitState, FleetCircuit
 
 
@@ -16,7 +16,7 @@ def follow(circuit: Circuit, fleet: FleetCircuit | None, now: float) -> Circuit:
     if fleet is None:
         return _after_silence(circuit, now)
     if fleet.state in FORCED_STATES:
-        return _forced(circuit, fleet)
+        return _forced(circuit, fleet, now)
     if circuit.state is CircuitState.HALF_OPEN or _is_old(fleet, circuit):
         return circuit
     if fleet.state is CircuitState.OPEN:
@@ -38,7 +38,7 @@ def _after_silence(circuit: Circuit, now: float) -> Circuit:
     return circuit
 
 
-def _forced(circuit: Circuit, fleet: FleetCircuit) -> Circuit:
+def _forced(circuit: Circuit, fleet: FleetCircuit, now: float) -> Circuit:
     if circuit.state is fleet.state:
         return replace(circuit, fleet_version=fleet.version)
     return replace(
@@ -46,10 +46,17 @@ def _forced(circuit: Circuit, fleet: FleetCircuit) -> Circuit:
         state=fleet.state,
         epoch=circuit.epoch + 1,
         recovering_since=None,
+        open_since=_forced_since(circuit, fleet, now),
         openings=0,
         fleet_version=fleet.version,
         follows_fleet=True,
     )
+
+
+def _forced_since(circuit: Circuit, fleet: FleetCircuit, now: float) -> float | None:
+    if fleet.state is CircuitState.DISABLED:
+        return None
+    return now if circuit.open_since is None else circuit.open_since
 
 
 def _opened(circuit: Circuit, fleet: FleetCircuit, now: float) -> Circuit:
@@ -58,7 +65,10 @@ def _opened(circuit: Circuit, fleet: FleetCircuit, now: float) -> Circuit:
         circuit,
         state=CircuitState.OPEN,
         epoch=circuit.epoch + moved,
-        open_until=now + min(fleet.open_for_seconds, OPEN_SECONDS_MAX),
+        open_until=max(
+            now + min(fleet.open_for_seconds, ASKED_OPEN_SECONDS_MAX), circuit.asked_until
+        ),
+        open_since=now if circuit.open_since is None else circuit.open_since,
         openings=fleet.openings,
         recovering_since=None,
         fleet_version=fleet.version,
@@ -75,6 +85,11 @@ def _closed(circuit: Circuit, fleet: FleetCircuit, now: float) -> Circuit:
     if circuit.state is CircuitState.CLOSED:
         # A new environment, or one that has seen nothing: it must not rush in while others ramp.
         ramp_since = since if now - since < RAMP_SECONDS else None
-        return replace(circuit, recovering_since=ramp_since, fleet_version=fleet.version)
+        return replace(
+            circuit,
+            recovering_since=ramp_since,
+            open_since=None if ramp_since is None else circuit.open_since,
+            fleet_version=fleet.version,
+        )
     back = recovering(circuit, since=since)
     return replace(back, openings=fleet.openings, fleet_version=fleet.version)

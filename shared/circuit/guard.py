@@ -18,9 +18,11 @@ from shared.circuit.fleet_link import FleetLink
 from shared.circuit.machine import Ticket
 from shared.circuit.rules import REFUSED_PROBE_SECONDS, RULES, CircuitRules
 from shared.circuit.watched_call import WatchedCall
-from shared.domain.circuits import Dependency, FleetView, ProbeOutcome, ProbeTurn
-from shared.observability import metrics
+from shared.domain.circuits import Dependency, FleetView, ProbeOutcome, ProbeReport, ProbeTurn
+from shared.observability import metrics, recovery
+from shared.observability.circuit_states import StandingCircuit
 from shared.observability.metrics import MetricName
+from shared.observability.request_context import Ending
 from shared.observability.spans import SpanName
 from shared.observability.tracing import span
 
@@ -76,8 +78,9 @@ class CircuitGuard:
             return
         with span(SpanName.CIRCUIT_PROBE, dependency=dependency.value):
             owner = await self._claim(breaker, ticket)
-            async with self._judged(call, on_probed=partial(self._probed, call, owner)):
-                yield
+            with recovery.probing(dependency.value):
+                async with self._judged(call, on_probed=partial(self._probed, call, owner)):
+                    yield
 
     def refuse_if_open(self, dependency: Dependency) -> None:
         """Stop work that would lead to a call which would be refused anyway.
@@ -93,6 +96,19 @@ class CircuitGuard:
     def standing(self, dependency: Dependency) -> Standing:
         """How a circuit stands, as far as it is known here."""
         return self._breakers[dependency].standing()
+
+    def standings(self) -> dict[Dependency, StandingCircuit]:
+        """How every circuit stands, for metrics and debug mode."""
+        return {dependency: self._told(one) for dependency, one in self._breakers.items()}
+
+    @staticmethod
+    def _told(breaker: Breaker) -> StandingCircuit:
+        standing = breaker.standing()
+        return StandingCircuit(
+            state=standing.state,
+            open_seconds=standing.open_seconds,
+            retry_after_seconds=standing.retry_after_seconds,
+        )
 
     def hear(self, view: FleetView) -> None:
         """Follow what the fleet says; it came with a query that was made anyway."""
@@ -153,7 +169,10 @@ class CircuitGuard:
     def _probed(self, call: WatchedCall, owner: UUID | None, outcome: ProbeOutcome) -> None:
         dependency = call.breaker.dependency.value
         metrics.count(MetricName.CIRCUIT_PROBES, dependency=dependency, outcome=outcome.value)
+        if outcome is ProbeOutcome.SUCCEEDED:
+            recovery.recovered(dependency, Ending.PROBE)
         if outcome is ProbeOutcome.SILENT:
             call.breaker.give_up_probe(call.ticket)
         if owner is not None:
-            self._link.end_probe(call.breaker, owner, outcome)
+            found = ProbeReport(outcome=outcome, asked_wait_seconds=call.asked_wait_seconds)
+            self._link.end_probe(call.breaker, owner, found)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from shared.circuit.rules import (
+    ASKED_OPEN_SECONDS_MAX,
     JITTER_SHARE,
     OPEN_SECONDS_MAX,
     PROBE_SECONDS_MAX,
@@ -39,6 +40,10 @@ class Circuit:
     epoch: int = 0
     """Moves on at every change of state: what began in an earlier one says nothing about this."""
     open_until: float = -math.inf
+    asked_until: float = -math.inf
+    """The dependency itself has asked to be left alone until then (`Retry-After`)."""
+    open_since: float | None = None
+    """Since when it has not let all calls through again; None where it does."""
     openings: int = 0
     """In a row: without a recovery in full between them."""
     recovering_since: float | None = None
@@ -106,7 +111,7 @@ def admit(circuit: Circuit, now: float, *, draw: float) -> tuple[Circuit, Ticket
 def _admit_closed(circuit: Circuit, now: float, draw: float) -> tuple[Circuit, Ticket]:
     share = ramp_share(circuit, now)
     if share >= 1 and circuit.recovering_since is not None:
-        circuit = replace(circuit, recovering_since=None, openings=0)
+        circuit = replace(circuit, recovering_since=None, openings=0, open_since=None)
     if draw >= share:
         return circuit, _refused(circuit, RAMP_RETRY_SECONDS)
     return circuit, _call(circuit)
@@ -117,6 +122,19 @@ def ramp_share(circuit: Circuit, now: float) -> float:
     if circuit.recovering_since is None:
         return 1.0
     return min(1.0, max(RAMP_SHARE_MIN, (now - circuit.recovering_since) / RAMP_SECONDS))
+
+
+def asked_to_wait(circuit: Circuit, seconds: float | None, now: float) -> Circuit:
+    """The circuit after the dependency has said in how many ``seconds`` it wants to be called.
+
+    It opens nothing; a circuit that is open, or opens before, stays so until then, within the cap.
+    """
+    if seconds is None:
+        return circuit
+    until = max(circuit.asked_until, now + min(seconds, ASKED_OPEN_SECONDS_MAX))
+    is_open = circuit.state is CircuitState.OPEN
+    open_until = max(circuit.open_until, until) if is_open else circuit.open_until
+    return replace(circuit, asked_until=until, open_until=open_until)
 
 
 def observe(circuit: Circuit, ticket: Ticket, seen: Counts, now: float, *, draw: float) -> Circuit:
@@ -164,8 +182,11 @@ def _opened(circuit: Circuit, now: float, draw: float) -> Circuit:
         state=CircuitState.OPEN,
         epoch=circuit.epoch + 1,
         window=Window(circuit.window.seconds),
-        open_until=now + open_seconds(circuit.rules, circuit.openings, draw=draw),
+        open_until=max(
+            now + open_seconds(circuit.rules, circuit.openings, draw=draw), circuit.asked_until
+        ),
         openings=circuit.openings + 1,
+        open_since=now if circuit.open_since is None else circuit.open_since,
         recovering_since=None,
         follows_fleet=circuit.follows_fleet and circuit.state is CircuitState.HALF_OPEN,
     )
@@ -184,6 +205,7 @@ def recovering(circuit: Circuit, *, since: float) -> Circuit:
         state=CircuitState.CLOSED,
         epoch=circuit.epoch + 1,
         window=Window(circuit.window.seconds),
+        asked_until=-math.inf,
         recovering_since=since,
         follows_fleet=False,
     )

@@ -14,6 +14,8 @@ from shared.domain.circuits import Dependency, FleetTerms
 
 OPEN_SECONDS_MAX: Final = 10.0
 """After jitter: a site that is back is found within this time."""
+ASKED_OPEN_SECONDS_MAX: Final = 60.0
+"""A `Retry-After` of the dependency keeps its circuit open for so long at most."""
 JITTER_SHARE: Final = 0.2
 """Open times vary by this share in both directions."""
 RAMP_SECONDS: Final = 8.0
@@ -126,6 +128,7 @@ def fleet_terms(rules: CircuitRules) -> FleetTerms | None:
         long_window_seconds=rules.fleet.long_window_seconds,
         open_seconds=rules.open_seconds,
         open_seconds_max=OPEN_SECONDS_MAX,
+        asked_seconds_max=ASKED_OPEN_SECONDS_MAX,
         jitter_share=JITTER_SHARE,
         ramp_seconds=RAMP_SECONDS,
         probe_seconds_max=PROBE_SECONDS_MAX,

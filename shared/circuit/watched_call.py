@@ -10,6 +10,7 @@ from shared.circuit.faults import Finding, finding_of
 from shared.circuit.machine import Ticket
 from shared.circuit.window import FAILED_AFTER_ALL, FAILURE, SUCCESS, WAITS_TOO_LONG
 from shared.domain.circuits import ProbeOutcome
+from shared.errors.base import ServiceError
 from shared.observability import metrics
 from shared.observability.metrics import MetricName
 
@@ -32,6 +33,8 @@ class WatchedCall:
         self.breaker: Final = breaker
         self.ticket: Final = ticket
         self.counted_as_slow = False
+        self.asked_wait_seconds: float | None = None
+        """What a dependency that failed has asked for (``Retry-After``)."""
         self._slow_seconds: Final = breaker.rules.slow_call_seconds
         self._slow_counts = slow_counts
         self._had_time: Final = slow_counts and (
@@ -67,7 +70,8 @@ class WatchedCall:
         finding = finding_of(self.breaker.dependency, error, had_time=self._had_time)
         if finding is Finding.FAILED:
             failed = FAILED_AFTER_ALL if self.counted_as_slow else FAILURE
-            self.breaker.observe(self.ticket, failed)
+            self.asked_wait_seconds = _asked_wait(error)
+            self.breaker.observe(self.ticket, failed, asked_wait_seconds=self.asked_wait_seconds)
             return ProbeOutcome.FAILED
         if self.counted_as_slow:
             return ProbeOutcome.FAILED
@@ -75,6 +79,10 @@ class WatchedCall:
             return ProbeOutcome.SILENT
         self.breaker.observe(self.ticket, SUCCESS)
         return ProbeOutcome.SUCCEEDED
+
+
+def _asked_wait(error: BaseException | None) -> float | None:
+    return error.asked_wait_seconds if isinstance(error, ServiceError) else None
 
 
 def _nobody() -> None:

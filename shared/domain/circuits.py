@@ -77,6 +77,8 @@ class FleetTerms:
     open_seconds: float
     """The first time; doubled at every opening that follows at once."""
     open_seconds_max: float
+    asked_seconds_max: float
+    """A dependency that asks for a longer rest gets so much."""
     jitter_share: float
     ramp_seconds: float
     probe_seconds_max: float
@@ -90,6 +92,8 @@ class CallReport:
     """Sampled successes count as many as they stand for."""
     failures: int
     """Failed or too slow; each call once."""
+    asked_wait_seconds: float | None = None
+    """The longest rest that the dependency has asked for (``Retry-After``)."""
 
 
 class ProbeOutcome(StrEnum):
@@ -99,6 +103,15 @@ class ProbeOutcome(StrEnum):
     FAILED = "failed"
     SILENT = "silent"
     """Nothing: it ended for a reason that says nothing about the dependency."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeReport:
+    """What a probe tells the fleet."""
+
+    outcome: ProbeOutcome
+    asked_wait_seconds: float | None = None
+    """The rest that the dependency has asked for (``Retry-After``)."""
 
 
 class ProbeTurn(StrEnum):

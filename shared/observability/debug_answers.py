@@ -8,7 +8,7 @@ from shared.errors.base import ServiceError
 from shared.errors.causes import chain_of, name_of
 from shared.errors.operations import DEPENDENCIES
 from shared.errors.translation import JsonObject
-from shared.observability import recovery, request_context
+from shared.observability import circuit_states, recovery, request_context
 from shared.observability.redaction import redact
 
 
@@ -35,6 +35,7 @@ def debug_of(error: ServiceError) -> JsonObject:
             {"dependency": one.dependency, "error": one.code, "ended": one.ending}
             for one in (context.faults if context else ())
         ],
+        "circuits": circuit_states.as_facts(),
         "elapsed_ms": round(context.elapsed_milliseconds) if context else None,
         "spans_ms": {
             name: round(spent, 1) for name, spent in (context.spent if context else {}).items()

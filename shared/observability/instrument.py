@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from shared.observability import (
+    circuit_states,
     crash_reports,
     debug_answers,
     logging,
@@ -122,6 +123,7 @@ def observed_handler(handler: Handler) -> Handler:
             return _run(handler, event, context)
         finally:
             recovery.settle(background=_is_background(event))
+            circuit_states.measure()
             memory_pressure.relieve()
             metrics.flush()
             crash_reports.flush()

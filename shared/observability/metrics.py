@@ -4,88 +4,15 @@ This list is the single truth that alarms, dashboard and documentation are check
 dimension must never take a value that callers choose: each distinct value is a metric of its own.
 """
 
-from enum import StrEnum
-
 from aws_lambda_powertools.metrics import MetricUnit
 
+from shared.observability.metric_names import MetricName
 from shared.observability.metric_spec import Dimension, MetricSpec
 from shared.observability.sample_buffer import SampleBuffer
 
+__all__ = ["METRICS", "NAMESPACE", "MetricName", "configure", "count", "duration", "flush", "gauge"]
+
 NAMESPACE = "DrupalizeMcp"
-
-
-class MetricName(StrEnum):
-    """Every metric; the value is its name in CloudWatch."""
-
-    INVOCATIONS = "Invocations"
-    INVOCATION_FAILURES = "InvocationFailures"
-    INVOCATION_DURATION = "InvocationDuration"
-    COLD_STARTS = "ColdStarts"
-    SCHEDULED_RUNS = "ScheduledRuns"
-    SPAN_DURATION = "SpanDuration"
-    CRASH_REPORTS = "CrashReports"
-    ERRORS = "Errors"
-    TOOL_CALLS = "ToolCalls"
-    TOOL_DURATION = "ToolDuration"
-    TOOL_OWN_DURATION = "ToolOwnDuration"
-    RETRIEVAL_DURATION = "RetrievalDuration"
-    RETRIEVAL_OWN_DURATION = "RetrievalOwnDuration"
-    UPSTREAM_CALLS = "UpstreamCalls"
-    UPSTREAM_DURATION = "UpstreamDuration"
-    UPSTREAM_REFRESHES = "UpstreamRefreshes"
-    UPSTREAM_REFRESH_DURATION = "UpstreamRefreshDuration"
-    UPSTREAM_REFRESH_OWN_DURATION = "UpstreamRefreshOwnDuration"
-    GRANTS_DUE = "GrantsDue"
-    GRANTS_ENDED = "GrantsEnded"
-    SESSIONS_ENDED = "SessionsEnded"
-    INVOLUNTARY_SIGN_OUTS = "InvoluntarySignOuts"
-    GRANTS_REVIVED = "GrantsRevived"
-    PAIRS_RECOVERED = "PairsRecovered"
-    UPSTREAM_CLIENT_REFUSED = "UpstreamClientRefused"
-    REFRESHES_QUEUED = "RefreshesQueued"
-    QUEUE_MESSAGES = "QueueMessages"
-    WATCHDOGS_NOT_ARMED = "WatchdogsNotArmed"
-    PAIRS_SPILLED = "PairsSpilled"
-    SPILLED_PAIRS_SETTLED = "SpilledPairsSettled"
-    DATABASE_CONNECTIONS = "DatabaseConnections"
-    SIGN_INS = "SignIns"
-    SIGN_IN_DURATION = "SignInDuration"
-    SIGN_IN_OWN_DURATION = "SignInOwnDuration"
-    ACCOUNT_SIGN_INS = "AccountSignIns"
-    OAUTH_ANSWERS = "OAuthAnswers"
-    CLIENT_SIGN_INS = "ClientSignIns"
-    CLIENTS_REGISTERED = "ClientsRegistered"
-    CLIENT_DOCUMENTS = "ClientDocuments"
-    CLIENT_DOCUMENT_DRIFTS = "ClientDocumentDrifts"
-    CLIENT_KEY_SETS = "ClientKeySets"
-    RATE_LIMIT_REFUSALS = "RateLimitRefusals"
-    DEPENDENCY_CHECKS = "DependencyChecks"
-    FAULTS = "Faults"
-    CONTENT_COPIES = "ContentCopies"
-    MEMORY_PRESSURE = "MemoryPressure"
-    BEARER_REFUSALS = "BearerRefusals"
-    ROWS_PURGED = "RowsPurged"
-    KEY_SERVICE_CALLS = "KeyServiceCalls"
-    KEY_UNUSABLE = "KeyUnusable"
-    STALE_KEYS_SERVED = "StaleKeysServed"
-    SEALS_REFUSED = "SealsRefused"
-    PAIRS_UNDER_OLD_KEYS = "PairsUnderOldKeys"
-    PAIRS_RESEALED = "PairsResealed"
-    DATA_KEY_CHANGES = "DataKeyChanges"
-    UPSTREAM_REVOCATIONS = "UpstreamRevocations"
-    REVOCATIONS_PENDING = "RevocationsPending"
-    ERASURES = "Erasures"
-    AUDITED_CHANGES = "AuditedChanges"
-    CIRCUIT_TRANSITIONS = "CircuitTransitions"
-    CIRCUIT_REFUSALS = "CircuitRefusals"
-    CIRCUIT_PROBES = "CircuitProbes"
-    CIRCUIT_SLOW_CALLS = "CircuitSlowCalls"
-    UPSTREAM_RETRIES = "UpstreamRetries"
-    CANARY_ROUNDS = "CanaryRounds"
-    CANARY_CHECKS = "CanaryChecks"
-    CANARY_DURATION = "CanaryDuration"
-    AUTHORIZATION_BYPASSES = "AuthorizationBypasses"
-
 
 _IN_ALL: tuple[Dimension, ...] = ()
 _COUNT = MetricUnit.Count
@@ -336,6 +263,12 @@ METRICS: dict[MetricName, MetricSpec] = {
         (Dimension.DEPENDENCY, Dimension.STATE),
         "Changes of a circuit in one environment, by the new state; half-open is none of them.",
     ),
+    MetricName.CIRCUIT_OPEN_TIME: MetricSpec(
+        MetricUnit.Seconds,
+        (Dimension.DEPENDENCY,),
+        "A gauge: how long a circuit is open already; no sample while it is closed.",
+        also_by=((Dimension.DEPENDENCY,),),
+    ),
     MetricName.CIRCUIT_REFUSALS: MetricSpec(
         _COUNT,
         (Dimension.DEPENDENCY,),
@@ -393,6 +326,11 @@ def count(name: MetricName, value: float = 1, **dimensions: str) -> None:
 def duration(name: MetricName, milliseconds: float, **dimensions: str) -> None:
     """Record how long something took, in milliseconds."""
     _buffer.add(name.value, milliseconds, dimensions, spec=METRICS[name])
+
+
+def gauge(name: MetricName, value: float, **dimensions: str) -> None:
+    """Record how something stands at the moment, in the metric's unit."""
+    _buffer.add(name.value, value, dimensions, spec=METRICS[name])
 
 
 def flush() -> None:

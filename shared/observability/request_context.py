@@ -33,9 +33,10 @@ class Ending(StrEnum):
     REFRESH = "recovered_by_refresh"
     FALLBACK = "recovered_by_fallback"
     """The work was done without the dependency: from memory, from a cache, or left out."""
+    PROBE = "recovered_by_probe"
+    """The call that a circuit let out to try the dependency found it well, and closed it."""
     SURFACED = "surfaced"
-    POSTPONED = "postponed"
-    """Work in the background that will be done again: nobody waits for it."""
+    """A caller was told; or, of work in the background, nothing has recovered it in time."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +60,8 @@ class RequestContext:
     notes: dict[str, Note] = field(default_factory=dict)
     faults: list[MetFault] = field(default_factory=list)
     """What failed on the way, the first one first."""
+    probing: list[str] = field(default_factory=list)
+    """Dependencies that this request is trying for everybody at the moment."""
     spent: dict[str, float] = field(default_factory=dict)
     """Milliseconds by span."""
     started_monotonic: float = field(default_factory=time.monotonic)

@@ -20,7 +20,7 @@ from shared.domain.circuits import (
     FleetCircuit,
     FleetTerms,
     FleetView,
-    ProbeOutcome,
+    ProbeReport,
     ProbeTurn,
 )
 from shared.state.database import Database
@@ -65,6 +65,11 @@ def _circuit(found: Mapping[str, Any]) -> FleetCircuit:
     )
 
 
+def _terms(terms: FleetTerms, asked_wait_seconds: float | None) -> Jsonb:
+    """The numbers to judge by, with the rest that a dependency has asked for beside them."""
+    return Jsonb({**asdict(terms), "asked_wait_seconds": asked_wait_seconds})
+
+
 class StoredCircuits:
     """The fleet's circuits in Postgres.
 
@@ -87,7 +92,7 @@ class StoredCircuits:
             "dependency": dependency.value,
             "calls": report.calls,
             "failures": report.failures,
-            "terms": Jsonb(asdict(terms)),
+            "terms": _terms(terms, report.asked_wait_seconds),
         }
         return await self._view(_REPORT, params)
 
@@ -105,14 +110,14 @@ class StoredCircuits:
         return ProbeTurn.TAKEN if found is None else ProbeTurn(found["turn"])
 
     async def end_probe(
-        self, dependency: Dependency, owner: UUID, outcome: ProbeOutcome, terms: FleetTerms
+        self, dependency: Dependency, owner: UUID, found: ProbeReport, terms: FleetTerms
     ) -> FleetView:
         """Tell what the probe of ``owner`` has found; the circuits after that."""
         params = {
             "dependency": dependency.value,
             "owner": owner,
-            "outcome": outcome.value,
-            "terms": Jsonb(asdict(terms)),
+            "outcome": found.outcome.value,
+            "terms": _terms(terms, found.asked_wait_seconds),
         }
         return await self._view(_END_PROBE, params)
 

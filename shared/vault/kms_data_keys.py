@@ -242,8 +242,7 @@ class KmsDataKeys:
         started = time.monotonic()
         failure: KeyServiceUnavailableError | None = None
         try:
-            with recovery.watched(DEPENDENCY):
-                return await self._counted_call(operation, request)
+            return await self._counted_call(operation, request)
         except KeyServiceUnavailableError as error:
             failure = type(error)(error.facts)
             raise
@@ -253,8 +252,10 @@ class KmsDataKeys:
 
     async def _counted_call(self, operation: str, request: Callable[["KMSClient"], _T]) -> _T:
         try:
+            # A refusal of the circuit is told by it.
             async with self._watch():
-                return await self._ask(operation, request)
+                with recovery.watched(DEPENDENCY):
+                    return await self._ask(operation, request)
         except KeyServiceUnavailableError:
             raise
         except UnavailableError as refusal:

@@ -22,6 +22,7 @@ BOUNDS: dict[str, str] = {
     "shared/lambda_stream/lifespan.py:state": "one for each application; ours writes nothing",
     "shared/observability/open_telemetry.py:_ended": "SPANS_MAX",
     "shared/observability/open_telemetry.py:_open": "spans under way of one request",
+    "shared/observability/recovery.py:_waiting": "WAITING_MAX",
     "shared/observability/sample_buffer.py:_samples": "SAMPLES_MAX",
     "shared/observability/sample_buffer.py:_seen": "DIMENSION_VALUES_MAX",
     "shared/observability/xray.py:_open": "spans under way of one request",

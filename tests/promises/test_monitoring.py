@@ -185,8 +185,9 @@ def test_continuity_and_recovery_add_up_all_that_the_code_knows() -> None:
         return {one.dimensions[key] for one in used if one.user == user and key in one.dimensions}
 
     assert values("SessionContinuityLow", "cause") == {cause.value for cause in LOSSES}
-    assert values("RecoveryLow", "outcome") == {
-        ending.value for ending in Ending if ending is not Ending.POSTPONED
+    assert values("RecoveryLow", "outcome") == {ending.value for ending in Ending}
+    assert values("OperationsDashboard: Faults met, by how they ended", "outcome") == {
+        ending.value for ending in Ending
     }
     assert values("AvailabilityLow", "outcome") == {outcome.value for outcome in RoundOutcome}
 

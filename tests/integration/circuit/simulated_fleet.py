@@ -16,7 +16,7 @@ from shared.circuit.machine import Ticket
 from shared.circuit.refusals import CircuitOpenError
 from shared.circuit.rules import REFUSED_PROBE_SECONDS, RULES, fleet_terms
 from shared.circuit.window import FAILED_AFTER_ALL, FAILURE, SUCCESS, WAITS_TOO_LONG
-from shared.domain.circuits import Dependency, FleetView, ProbeOutcome, ProbeTurn
+from shared.domain.circuits import Dependency, FleetView, ProbeOutcome, ProbeReport, ProbeTurn
 from shared.state.circuits import StoredCircuits
 from tests.support.clock import DatabaseClock
 
@@ -159,7 +159,9 @@ class SimulatedFleet:
         owner = environment.claims.pop(ticket.epoch, None)
         if owner is not None:
             outcome = ProbeOutcome.FAILED if failed else ProbeOutcome.SUCCEEDED
-            await self._told(self._stored.end_probe(RPC, owner, outcome, self.terms))
+            await self._told(
+                self._stored.end_probe(RPC, owner, ProbeReport(outcome=outcome), self.terms)
+            )
         due_in = environment.breaker.tally.due_in(self.now)
         if due_in is not None and not environment.reporting:
             environment.reporting = True

@@ -14,6 +14,7 @@ from shared.domain.circuits import (
     FleetTerms,
     FleetView,
     ProbeOutcome,
+    ProbeReport,
     ProbeTurn,
 )
 from shared.state import forced_circuits
@@ -46,7 +47,7 @@ async def opened(stored: StoredCircuits) -> FleetCircuit:
 
 
 async def end(stored: StoredCircuits, owner: UUID, outcome: ProbeOutcome) -> FleetCircuit:
-    return (await stored.end_probe(RPC, owner, outcome, terms())).circuits[RPC]
+    return (await stored.end_probe(RPC, owner, ProbeReport(outcome=outcome), terms())).circuits[RPC]
 
 
 async def test_circuits_that_are_closed_are_not_worth_a_word(stored: StoredCircuits) -> None:
@@ -237,3 +238,26 @@ async def test_a_database_that_is_away_is_said_to_be_so_at_once(database_url: st
     away = Database("host=127.0.0.1 port=1 dbname=nowhere")
     with pytest.raises(DatabaseUnavailableError):
         await StoredCircuits(away).view()
+
+
+@pytest.mark.parametrize(("asked", "least", "most"), [(30, 30, 30), (3_600, 60, 60), (1, 4, 6)])
+async def test_a_rest_that_was_asked_for_keeps_the_fleet_s_circuit_open(
+    stored: StoredCircuits, asked: float, least: float, most: float
+) -> None:
+    seen = CallReport(calls=10, failures=10, asked_wait_seconds=asked)
+    circuit = (await stored.report(RPC, seen, terms())).circuits[RPC]
+
+    assert least - 1 <= circuit.open_for_seconds <= most + 1
+
+
+async def test_a_probe_that_was_asked_to_wait_tells_the_fleet(
+    stored: StoredCircuits, clock: DatabaseClock
+) -> None:
+    await opened(stored)
+    clock.advance(7)
+    owner = uuid4()
+    await stored.claim_probe(RPC, owner, terms())
+    found = ProbeReport(outcome=ProbeOutcome.FAILED, asked_wait_seconds=45)
+    circuit = (await stored.end_probe(RPC, owner, found, terms())).circuits[RPC]
+
+    assert 44 <= circuit.open_for_seconds <= 45

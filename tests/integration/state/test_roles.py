@@ -9,7 +9,7 @@ from psycopg.conninfo import make_conninfo
 
 from shared.circuit.rules import RULES as RULES_OF_CIRCUITS
 from shared.circuit.rules import fleet_terms
-from shared.domain.circuits import CallReport, Dependency, ProbeOutcome, ProbeTurn
+from shared.domain.circuits import CallReport, Dependency, ProbeOutcome, ProbeReport, ProbeTurn
 from shared.domain.identifiers import GrantId, SignInId, UpstreamSubject, UserId, new_id
 from shared.domain.sessions import EndCause
 from shared.domain.sign_ins import SpentTime
@@ -254,7 +254,7 @@ async def test_every_function_hears_of_the_circuits_and_reports(role: AppRole, a
     terms = fleet_terms(RULES_OF_CIRCUITS[dependency])
     assert terms is not None
     assert await stored.claim_probe(dependency, owner, terms) is ProbeTurn.GRANTED
-    await stored.end_probe(dependency, owner, ProbeOutcome.SUCCEEDED, terms)
+    await stored.end_probe(dependency, owner, ProbeReport(outcome=ProbeOutcome.SUCCEEDED), terms)
     await stored.report(dependency, CallReport(calls=10, failures=10), terms)
     assert dependency in (await stored.view()).circuits
 

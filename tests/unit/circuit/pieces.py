@@ -44,6 +44,9 @@ class Bench:
     def see(self, ticket: Ticket, counts: Counts) -> None:
         self.circuit = machine.observe(self.circuit, ticket, counts, self.now, draw=self.draw)
 
+    def asked(self, seconds: float) -> None:
+        self.circuit = machine.asked_to_wait(self.circuit, seconds, self.now)
+
     def call(self, counts: Counts) -> Verdict:
         """One call that ends at once; what it was admitted as."""
         ticket = self.ask()

@@ -256,7 +256,7 @@ async def test_changes_are_told_once_and_tries_for_the_probe_are_none(
     await asyncio.gather(leaving, return_exceptions=True)
     await call(guard, None)
     records = [one for one in caplog.records if one.message == "circuit changed"]
-    told = [vars(one)["state"] for one in records]
+    told = [vars(one)["circuit_state"] for one in records]
     assert told == ["open", "closed"]
 
 

@@ -9,7 +9,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from shared.circuit import machine
 from shared.circuit.following import follow
 from shared.circuit.machine import Ticket, Verdict, new_circuit
-from shared.circuit.rules import OPEN_SECONDS_MAX, PROBE_SECONDS_MAX, RAMP_SECONDS
+from shared.circuit.rules import (
+    ASKED_OPEN_SECONDS_MAX,
+    OPEN_SECONDS_MAX,
+    PROBE_SECONDS_MAX,
+    RAMP_SECONDS,
+)
 from shared.circuit.window import FAILED_AFTER_ALL, FAILURE, SUCCESS, WAITS_TOO_LONG, Counts
 from shared.domain.circuits import FORCED_STATES, CircuitState, FleetCircuit
 from tests.unit.circuit.pieces import RULES
@@ -25,6 +30,17 @@ class CircuitRulesHold(RuleBasedStateMachine):
         self.now = 0.0
         self.under_way: list[Ticket] = []
         self.version = 0
+        self.rest_until = 0.0
+
+    @rule(seconds=st.floats(0, 3_600))
+    def the_dependency_asks_for_a_rest(self, seconds: float) -> None:
+        before = self.circuit
+        self.circuit = machine.asked_to_wait(before, seconds, self.now)
+        assert self.circuit.state is before.state
+        self._rests(seconds)
+
+    def _rests(self, seconds: float) -> None:
+        self.rest_until = max(self.rest_until, self.now + min(seconds, ASKED_OPEN_SECONDS_MAX))
 
     @rule(seconds=st.floats(0, 30))
     def time_passes(self, seconds: float) -> None:
@@ -64,7 +80,7 @@ class CircuitRulesHold(RuleBasedStateMachine):
     @rule(
         state=st.sampled_from([s for s in CircuitState if s is not CircuitState.HALF_OPEN]),
         age=st.integers(-2, 2),
-        seconds=st.floats(0, 20),
+        seconds=st.floats(0, 120),
     )
     def the_fleet_speaks(self, state: CircuitState, age: int, seconds: float) -> None:
         self.version = max(0, self.version + age)
@@ -76,6 +92,7 @@ class CircuitRulesHold(RuleBasedStateMachine):
             recovering_for_seconds=seconds,
         )
         self.circuit = follow(self.circuit, fleet, self.now)
+        self._rests(seconds)
         if state in FORCED_STATES:
             assert self.circuit.state is state
 
@@ -85,15 +102,26 @@ class CircuitRulesHold(RuleBasedStateMachine):
         assert self.circuit.state not in FORCED_STATES
 
     @invariant()
-    def a_circuit_is_never_open_for_longer_than_the_cap(self) -> None:
+    def a_circuit_is_never_open_for_longer_than_its_cap_and_a_rest_that_was_asked_for(self) -> None:
         if self.circuit.state is CircuitState.OPEN:
-            assert self.circuit.open_until - self.now <= OPEN_SECONDS_MAX + 1e-6
+            at_most = max(self.now + OPEN_SECONDS_MAX, self.rest_until)
+            assert self.circuit.open_until <= at_most + 1e-6
+            assert self.circuit.open_until <= self.now + ASKED_OPEN_SECONDS_MAX + 1e-6
+
+    @invariant()
+    def the_time_since_it_opened_is_known_until_all_calls_go_out_again(self) -> None:
+        if self.circuit.state in {CircuitState.OPEN, CircuitState.FORCED_OPEN}:
+            assert self.circuit.open_since is not None
+        if self.circuit.state is CircuitState.DISABLED:
+            assert self.circuit.open_since is None
+        if self.circuit.open_since is not None:
+            assert self.circuit.open_since <= self.now
 
     @invariant()
     def left_alone_it_always_lets_a_call_out_in_time(self) -> None:
         if self.circuit.state is CircuitState.FORCED_OPEN:
             return
-        later = self.now + max(OPEN_SECONDS_MAX, PROBE_SECONDS_MAX, RAMP_SECONDS) + 1e-6
+        later = self.now + max(ASKED_OPEN_SECONDS_MAX, PROBE_SECONDS_MAX, RAMP_SECONDS) + 1e-6
         _, ticket = machine.admit(self.circuit, later, draw=0.999)
         assert ticket.verdict is not Verdict.REFUSED
 
