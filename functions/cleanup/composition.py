@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functions.cleanup.audit_reconciliation import AuditReconciliation
 from functions.cleanup.housekeeping import Housekeeping
 from functions.cleanup.key_rotation import KeyRotation
+from functions.cleanup.security_watch import SecurityWatch
 from functions.cleanup.usage_rollups import UsageRollUps
 from shared.assembly import OpenedAdapters, oauth_of, opened_adapters, opened_spill
 from shared.observability import request_context
@@ -65,6 +66,7 @@ def compose(settings: CleanupFunctionSettings) -> Parts:
             _key_rotation(opened, settings),
             AuditReconciliation(opened.database),
             UsageRollUps(opened.database, seconds_left=request_context.remaining_seconds),
+            SecurityWatch(opened.database),
         ),
     )
     return Parts(housekeeping=housekeeping, opened=opened, spill=spill)

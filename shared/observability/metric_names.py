@@ -65,6 +65,7 @@ class MetricName(StrEnum):
     REVOCATIONS_PENDING = "RevocationsPending"
     ERASURES = "Erasures"
     AUDITED_CHANGES = "AuditedChanges"
+    BULK_READERS = "BulkReaders"
     CIRCUIT_TRANSITIONS = "CircuitTransitions"
     CIRCUIT_OPEN_TIME = "CircuitOpenTime"
     CIRCUIT_REFUSALS = "CircuitRefusals"

@@ -214,7 +214,7 @@ METRICS: dict[MetricName, MetricSpec] = {
         _COUNT,
         (Dimension.ERROR_CODE,),
         "MCP requests refused at the bearer check.",
-        also_by=(_IN_ALL,),
+        also_by=(_IN_ALL, (Dimension.ERROR_CODE,)),
     ),
     MetricName.ROWS_PURGED: MetricSpec(
         _COUNT, (Dimension.RULE,), "Rows that a retention rule deleted."
@@ -238,6 +238,12 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.PAIRS_RESEALED: MetricSpec(
         _COUNT, (), "Pairs that a cleanup moved to the newest data key."
+    ),
+    MetricName.BULK_READERS: MetricSpec(
+        _COUNT,
+        (),
+        "People who read more different items in a day than anybody does by hand; told every hour.",
+        also_by=(_IN_ALL,),
     ),
     MetricName.AUDITED_CHANGES: MetricSpec(
         _COUNT,

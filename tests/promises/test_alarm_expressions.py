@@ -1,5 +1,6 @@
 """What the alarms' expressions make of numbers: a breach, or none where samples are too few."""
 
+import operator
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +36,9 @@ def goes_off(name: str, samples: Mapping[str, float]) -> bool:
     alarm = of_type(template()["Resources"], ALARM)[name]
     rule = rule_of(alarm)
     value = judged(alarm, samples)
-    return value > rule.threshold if rule.operator == ">" else value < rule.threshold
+    return {">": operator.gt, ">=": operator.ge, "<": operator.lt}[rule.operator](
+        value, rule.threshold
+    )
 
 
 ROUNDS_OF_A_DAY = {"passed": 1_430.0, "failed": 10.0}
@@ -78,6 +81,8 @@ ROUNDS_OF_A_DAY = {"passed": 1_430.0, "failed": 10.0}
         ("AvailabilityBurnsFast", {"passed": 56.0, "failed": 4.0}, False),
         ("AvailabilityBurnsSlowly", {"passed": 349.0, "failed": 11.0}, True),
         ("AvailabilityBurnsSlowly", {"passed": 350.0, "failed": 10.0}, False),
+        ("FailedSignInBurst", {"foreign": 20.0, "without": 10.0, "errors": 20.0}, True),
+        ("FailedSignInBurst", {"errors": 48.0, "blocked": 1.0}, False),
     ],
 )
 def test_an_expression_breaks_its_target_only_with_enough_samples(

@@ -117,7 +117,8 @@ async def _upstream_code(
         # The denominator of completion: what a person decides is no failure.
         metrics.count(MetricName.SIGN_INS, outcome="returned")
     if error is not None:
-        await _refuse(dependencies, sign_in, reason="upstream_error")
+        # A person may refuse here or at the site: both are counted as that.
+        await _refuse(dependencies, sign_in, reason="denied" if denied else "upstream_error")
         raise ReturnedToClientError(
             AccessDeniedError() if denied else SignInRefusedUpstreamError(),
             redirect_uri=sign_in.request.redirect_uri,

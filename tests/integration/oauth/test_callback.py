@@ -1,5 +1,6 @@
 """The way back from Drupal: one browser, one use, and nothing stored half."""
 
+import json
 from typing import Any
 
 import psycopg
@@ -8,6 +9,7 @@ import pytest
 from shared.domain.grants import GrantStatus
 from shared.errors.base import UnavailableError
 from shared.errors.catalogue import ErrorCode
+from shared.observability import metrics
 from shared.state import grants
 from shared.state.database import Database
 from shared.upstream.failures import UpstreamTimeoutError
@@ -186,6 +188,22 @@ async def test_a_refusal_at_the_site_reaches_the_client(driver: Driver) -> None:
         ISSUER,
     )
     assert "upstream" not in back.headers["location"]
+
+
+async def test_a_refusal_at_the_site_is_counted_as_the_persons(
+    driver: Driver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    location = await sent_to_site(driver)
+    metrics.flush()
+    capsys.readouterr()
+
+    await driver.open(
+        "/oauth/callback", {"state": query(location)["state"], "error": "access_denied"}
+    )
+    metrics.flush()
+
+    written = [line for line in capsys.readouterr().out.splitlines() if '"SignIns"' in line]
+    assert [json.loads(line)["outcome"] for line in written] == ["denied"]
 
 
 async def test_a_callback_without_code_is_a_page(driver: Driver) -> None:
