@@ -11,6 +11,7 @@ from tests.promises.alarms import ALARM, of_type, rule_of
 from tests.promises.deployed import template
 
 _WORD = re.compile(r"[a-z]+")
+_COMPARED = {">": operator.gt, ">=": operator.ge, "<": operator.lt}
 
 
 def judged(alarm: Mapping[str, Any], samples: Mapping[str, float]) -> float:
@@ -36,9 +37,7 @@ def goes_off(name: str, samples: Mapping[str, float]) -> bool:
     alarm = of_type(template()["Resources"], ALARM)[name]
     rule = rule_of(alarm)
     value = judged(alarm, samples)
-    return {">": operator.gt, ">=": operator.ge, "<": operator.lt}[rule.operator](
-        value, rule.threshold
-    )
+    return bool(_COMPARED[rule.operator](value, rule.threshold))
 
 
 ROUNDS_OF_A_DAY = {"passed": 1_430.0, "failed": 10.0}
