@@ -1,20 +1,27 @@
 """The audit trail: appended in the transaction of the change it reports, never changed.
 
-Rows hold pseudonymous ids and facts; never a name, a token, or text that a person typed.
+Rows hold pseudonymous ids and facts; never a name, a token, or text that a person typed. Each is
+linked into one of some hash chains by the database, and its place is logged once it is committed:
+the log is the witness that whoever can write to the database cannot change.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import LiteralString
+from typing import Any, Final, LiteralString
 
 from psycopg.types.json import Jsonb
 
 from shared.domain.identifiers import ClientId, GrantId, SessionId, UserId, new_id
+from shared.observability.logging import log
 from shared.state.database import Transaction
 
+LINE_MESSAGE: Final = "audit event appended"
+"""What the line of every append says; `scripts/audit verify` looks for it."""
+
 _APPEND: LiteralString = """
-    SELECT app.audit_append(%(event_id)s, %(action)s, %(user_id)s, %(grant_id)s, %(session_id)s,
-                            %(client_id)s, %(details)s)
+    SELECT linked.chain, linked.sequence, linked.hash
+      FROM app.append_audit_event(%(event_id)s, %(action)s, %(user_id)s, %(grant_id)s,
+                                  %(session_id)s, %(client_id)s, %(details)s) AS linked
      WHERE %(happened)s
 """
 
@@ -75,7 +82,7 @@ async def append(
     With ``happened`` False the same statement runs and nothing is written: for refusals that
     nobody may tell apart by what they cost.
     """
-    await tx.execute(
+    linked = await tx.row(
         _APPEND,
         {
             "event_id": new_id(),
@@ -87,4 +94,17 @@ async def append(
             "details": Jsonb(dict(details or {})),
             "happened": happened,
         },
+    )
+    if linked is not None:
+        tx.after_commit(lambda certain: _tell(linked, certain=certain))
+
+
+def _tell(linked: Mapping[str, Any], *, certain: bool) -> None:
+    """One line with the event's place; ``certain`` False: nobody knows whether it was committed."""
+    log.info(
+        LINE_MESSAGE,
+        audit_chain=linked["chain"],
+        audit_sequence=linked["sequence"],
+        audit_hash=bytes(linked["hash"]).hex(),
+        audit_committed="yes" if certain else "unknown",
     )

@@ -53,6 +53,10 @@ def _count(operation: str, outcome: str) -> None:
     metrics.count(MetricName.DATABASE_CONNECTIONS, operation=operation, outcome=outcome)
 
 
+LastWord = Callable[[bool], None]
+"""Said when a transaction is over; takes whether it is certain that it was committed."""
+
+
 class NestedTransactionError(RuntimeError):
     """A task asked for a second connection while holding one: with one in all it would hang."""
 
@@ -72,11 +76,34 @@ class Transaction:
     """What a store runs its statements on."""
 
     def __init__(
-        self, connection: Connection, *, statement_seconds: float, deadline: _Deadline
+        self,
+        connection: Connection,
+        *,
+        statement_seconds: float,
+        deadline: _Deadline,
+        commits_each: bool = False,
     ) -> None:
         self._connection = connection
         self._statement_seconds = statement_seconds
         self._deadline = deadline
+        self._commits_each = commits_each
+        self._words: list[LastWord] = []
+
+    def after_commit(self, word: LastWord) -> None:
+        """Call ``word`` when what was done so far is committed, with True; never if it is not.
+
+        With False when nobody knows whether it is. At once where each statement commits itself.
+        """
+        if self._commits_each:
+            word(True)
+        else:
+            self._words.append(word)
+
+    def ended(self, *, certain: bool) -> None:
+        """Let the last words be said."""
+        words, self._words = self._words, []
+        for word in words:
+            word(certain)
 
     async def rows(
         self, sql: LiteralString, params: Mapping[str, object] = _NO_PARAMS
@@ -187,20 +214,32 @@ class Database:
     @contextlib.asynccontextmanager
     async def _transaction(self, deadline: _Deadline) -> AsyncIterator[Transaction]:
         async with self._turn(deadline), self._connection(deadline, begin=True) as connection:
+            tx, committing = self._over(connection, deadline), False
             try:
-                yield self._over(connection, deadline)
+                yield tx
+                committing = True
                 await connection.commit(seconds=deadline.within(self._statement_seconds))
             except BaseException:
                 await connection.roll_back()
+                if committing and not connection.usable:
+                    tx.ended(certain=False)
                 raise
+            tx.ended(certain=True)
 
     @contextlib.asynccontextmanager
     async def _autocommit(self, deadline: _Deadline) -> AsyncIterator[Transaction]:
         async with self._turn(deadline), self._connection(deadline, begin=False) as connection:
-            yield self._over(connection, deadline)
+            yield self._over(connection, deadline, commits_each=True)
 
-    def _over(self, connection: Connection, deadline: _Deadline) -> Transaction:
-        return Transaction(connection, statement_seconds=self._statement_seconds, deadline=deadline)
+    def _over(
+        self, connection: Connection, deadline: _Deadline, *, commits_each: bool = False
+    ) -> Transaction:
+        return Transaction(
+            connection,
+            statement_seconds=self._statement_seconds,
+            deadline=deadline,
+            commits_each=commits_each,
+        )
 
     @contextlib.asynccontextmanager
     async def _turn(self, deadline: _Deadline) -> AsyncIterator[None]:

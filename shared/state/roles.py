@@ -47,7 +47,7 @@ STATEMENT_TIMEOUT_MILLISECONDS: Final[Mapping[AppRole, int]] = {
 
 _EVERYBODY: Final[tuple[LiteralString, ...]] = (
     "EXECUTE ON FUNCTION app.now()",
-    "EXECUTE ON FUNCTION app.audit_append(uuid, text, uuid, uuid, uuid, text, jsonb)",
+    "EXECUTE ON FUNCTION app.append_audit_event(uuid, text, uuid, uuid, uuid, text, jsonb)",
 )
 
 # To refresh a pair, to end a grant that Drupal rejects, and to take such an end back.

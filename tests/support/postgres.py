@@ -22,6 +22,12 @@ ADMIN_DATABASE: Final = "postgres"
 TEMPLATE_DATABASE: Final = "migrated_template"
 
 
+_CHAINS_AT_THEIR_START: Final = sql.SQL(
+    "UPDATE app.audit_chains SET sequence = DEFAULT, hash = DEFAULT, occurred_at = DEFAULT,"
+    " floor_sequence = DEFAULT, floor_hash = DEFAULT WHERE sequence > 0"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RunningServer:
     """The run's server."""
@@ -86,8 +92,11 @@ def clean(connection: psycopg.Connection[Any]) -> None:
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     tables = connection.execute(
-        "SELECT tablename FROM pg_tables"
-        " WHERE schemaname = 'app' AND tablename <> 'schema_migrations'"
+        "SELECT tablename FROM pg_tables t"
+        " WHERE schemaname = 'app' AND tablename NOT IN ('schema_migrations', 'audit_chains')"
+        # What is in a partition goes with the table it belongs to.
+        " AND NOT EXISTS (SELECT 1 FROM pg_inherits i"
+        " WHERE i.inhrelid = ('app.' || quote_ident(t.tablename))::regclass)"
     ).fetchall()
     deletes = [sql.SQL("DELETE FROM app.{}").format(sql.Identifier(name)) for (name,) in tables]
     # As a replica no foreign key and no trigger speaks up: the order of the tables is free.
@@ -95,7 +104,7 @@ def clean(connection: psycopg.Connection[Any]) -> None:
         sql.SQL("SET session_replication_role = replica"),
         sql.SQL("RESET session_replication_role"),
     )
-    connection.execute(sql.SQL("; ").join([before, *deletes, after]))
+    connection.execute(sql.SQL("; ").join([before, *deletes, _CHAINS_AT_THEIR_START, after]))
 
 
 @contextlib.contextmanager
