@@ -19,7 +19,7 @@ from shared.errors.base import UnavailableError
 if TYPE_CHECKING:
     import boto3
 
-ServiceName = Literal["sqs", "dynamodb", "secretsmanager", "lambda", "codedeploy"]
+ServiceName = Literal["sqs", "dynamodb", "secretsmanager", "lambda", "codedeploy", "s3"]
 
 ATTEMPTS_MAX: Final = 2
 CONNECTIONS_MAX: Final = 8

@@ -275,6 +275,11 @@ class CleanupSettings(SettingsGroup):
         " they move with their refresh.",
     )
 
+    audit_archive_bucket: str | None = Field(
+        default=None,
+        description="S3 bucket with object lock for the audit trail; empty: nothing of it is"
+        " archived, and so no month of it is ever dropped.",
+    )
     cleanup_batch_max: int = Field(
         default=1_000, gt=0, description="Most rows that one retention statement deletes."
     )

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from functions.cleanup.audit_archive import AuditArchive
 from functions.cleanup.audit_reconciliation import AuditReconciliation
 from functions.cleanup.housekeeping import Housekeeping
 from functions.cleanup.key_rotation import KeyRotation
 from functions.cleanup.security_watch import SecurityWatch
 from functions.cleanup.usage_rollups import UsageRollUps
+from shared.archive.object_archive import S3Archive
 from shared.assembly import OpenedAdapters, oauth_of, opened_adapters, opened_spill
 from shared.observability import request_context
 from shared.queue.pair_spill import DynamoDbPairSpill
@@ -25,12 +27,14 @@ class Parts:
     housekeeping: Housekeeping
     opened: OpenedAdapters
     spill: DynamoDbPairSpill | None
+    archive: S3Archive | None
 
     def forget(self) -> None:
         """Drop connections and opened keys."""
         self.opened.forget()
-        if self.spill is not None:
-            self.spill.forget_client()
+        for store in (self.spill, self.archive):
+            if store is not None:
+                store.forget_client()
 
 
 def _key_rotation(opened: OpenedAdapters, settings: CleanupFunctionSettings) -> KeyRotation:
@@ -49,6 +53,8 @@ def compose(settings: CleanupFunctionSettings) -> Parts:
     opened = opened_adapters(settings)
     oauth = oauth_of(settings, opened.circuits)
     spill = opened_spill(settings)
+    bucket = settings.audit_archive_bucket
+    archive = None if bucket is None else S3Archive(bucket)
     late = None
     if spill is not None:
         late = SpilledPairs(
@@ -67,6 +73,7 @@ def compose(settings: CleanupFunctionSettings) -> Parts:
             AuditReconciliation(opened.database),
             UsageRollUps(opened.database, seconds_left=request_context.remaining_seconds),
             SecurityWatch(opened.database),
+            AuditArchive(opened.database, archive, seconds_left=request_context.remaining_seconds),
         ),
     )
-    return Parts(housekeeping=housekeeping, opened=opened, spill=spill)
+    return Parts(housekeeping=housekeeping, opened=opened, spill=spill, archive=archive)

@@ -24,7 +24,7 @@ CLIENTS = ("kms", "ssm", "secretsmanager")
 MORE_CLIENTS = {
     "mcp_endpoint": ("sqs", "dynamodb"),
     "token_refresh": ("sqs", "dynamodb"),
-    "cleanup": ("dynamodb",),
+    "cleanup": ("dynamodb", "s3"),
     "release_check": ("lambda", "codedeploy"),
 }
 """Services that only some functions use."""

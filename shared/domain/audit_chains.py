@@ -1,6 +1,6 @@
 """Audit events as links of hash chains: what is hashed, and how an event is written to a file.
 
-The database links them (migration 0022); this is the same rule for whoever checks it, so that a
+The database links them (migration 0026); this is the same rule for whoever checks it, so that a
 check need not trust the database. Pure: nothing is read or written here.
 """
 

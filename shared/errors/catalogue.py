@@ -71,6 +71,7 @@ class ErrorCode(StrEnum):
     KEY_UNUSABLE = "key_unusable"
     QUEUE_UNAVAILABLE = "queue_unavailable"
     SPILL_UNAVAILABLE = "spill_unavailable"
+    ARCHIVE_UNAVAILABLE = "archive_unavailable"
     SEALED_TOKEN_REFUSED = "sealed_token_refused"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     SERVER_BUSY = "server_busy"
@@ -344,6 +345,9 @@ CATALOGUE: dict[ErrorCode, ErrorEntry] = {
     ),
     ErrorCode.SPILL_UNAVAILABLE: _passing(
         "The service is short of a part at the moment. Nothing was lost.", retry_after_seconds=5
+    ),
+    ErrorCode.ARCHIVE_UNAVAILABLE: _passing(
+        "The service is short of a part at the moment. Nothing was lost.", retry_after_seconds=300
     ),
     ErrorCode.SEALED_TOKEN_REFUSED: _passing(
         "The stored connection to the site could not be read. Its operators have been told.",

@@ -64,6 +64,8 @@ class MetricName(StrEnum):
     UPSTREAM_REVOCATIONS = "UpstreamRevocations"
     REVOCATIONS_PENDING = "RevocationsPending"
     ERASURES = "Erasures"
+    AUDIT_STRAYS = "AuditEventsUnpartitioned"
+    AUDIT_ARCHIVINGS = "AuditArchivings"
     AUDITED_CHANGES = "AuditedChanges"
     BULK_READERS = "BulkReaders"
     CIRCUIT_TRANSITIONS = "CircuitTransitions"

@@ -245,6 +245,18 @@ METRICS: dict[MetricName, MetricSpec] = {
         "People who read more different items in a day than anybody does by hand; told every hour.",
         also_by=(_IN_ALL,),
     ),
+    MetricName.AUDIT_STRAYS: MetricSpec(
+        _COUNT,
+        (),
+        "Audit events for whose month no partition was there, at the end of a cleanup.",
+        also_by=(_IN_ALL,),
+    ),
+    MetricName.AUDIT_ARCHIVINGS: MetricSpec(
+        _COUNT,
+        (Dimension.OUTCOME,),
+        "Runs of the cleanup that had the audit trail archived as far as due: ok or failed.",
+        also_by=((Dimension.OUTCOME,),),
+    ),
     MetricName.AUDITED_CHANGES: MetricSpec(
         _COUNT,
         (Dimension.OUTCOME,),

@@ -177,6 +177,15 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, UPDATE, DELETE ON app.content_bodies",
         "SELECT, UPDATE, DELETE ON app.assertion_ids",
         "EXECUTE ON FUNCTION app.audit_coverage(double precision, double precision)",
+        "EXECUTE ON FUNCTION app.make_audit_partitions(integer)",
+        "EXECUTE ON FUNCTION app.count_audit_strays()",
+        "EXECUTE ON FUNCTION app.audit_heads()",
+        "EXECUTE ON FUNCTION app.next_audit_part(integer, integer)",
+        (
+            "EXECUTE ON FUNCTION"
+            " app.note_audit_part(date, smallint, bigint, bigint, integer, text, bytea)"
+        ),
+        "EXECUTE ON FUNCTION app.drop_audit_month(integer)",
         # What operators look at and force.
         "SELECT, INSERT, UPDATE ON app.circuits",
         "SELECT ON app.circuit_calls",

@@ -83,6 +83,7 @@ PARAMETER_VALUES = {
     "RefreshQueue": "https://sqs.eu-central-1.amazonaws.com/1/refresh",
     "WatchdogQueue": "https://sqs.eu-central-1.amazonaws.com/1/watchdog",
     "SpillTable": "spill",
+    "AuditArchive": "audit-archive",
 }
 STORED_VALUES = {
     "ISSUER_URL": "https://issuer.example",

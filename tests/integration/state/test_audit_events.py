@@ -18,6 +18,13 @@ from shared.state.retention import RULES
 from shared.state.roles import AppRole
 from tests.integration.state.pieces import CLIENT_ID, value
 
+MONTHS: tuple[LiteralString, ...] = (
+    "SELECT app.drop_audit_month(13)",
+    "SELECT app.audit_heads()",
+    "SELECT app.next_audit_part(13, 1)",
+    "SELECT app.make_audit_partitions(1)",
+    "SELECT app.count_audit_strays()",
+)
 COUNT = "SELECT count(*) FROM app.audit_events"
 
 
@@ -76,9 +83,23 @@ async def test_every_function_may_append(database: Database, of_role: Database) 
     assert row["details"] == {"cause": "expired", "sessions": 2, "told": False}
 
 
+async def test_months_are_the_business_of_the_cleanup_only(database_url: str) -> None:
+    for role in (AppRole.OAUTH, AppRole.MCP_ENDPOINT, AppRole.TOKEN_REFRESH):
+        database = Database(make_conninfo(database_url, user=role.value))
+        for statement in MONTHS:
+            with pytest.raises(DatabaseStatementError) as caught:
+                async with database.autocommit() as tx:
+                    await tx.execute(statement)
+            assert caught.value.facts["sqlstate"] == "42501"
+        await database.close()
+
+
 @pytest.mark.parametrize(
     "statement",
     [
+        "UPDATE app.audit_archived_parts SET events = 0",
+        "DELETE FROM app.audit_archived_parts",
+        "SELECT * FROM app.audit_months()",
         "UPDATE app.audit_events SET action = 'x'",
         "DELETE FROM app.audit_events",
         "TRUNCATE app.audit_events",

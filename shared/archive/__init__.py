@@ -1,0 +1,1 @@
+"""Write-once storage: S3 with object lock. Only adds objects; reads, changes and deletes none."""
