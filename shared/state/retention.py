@@ -1,6 +1,7 @@
 """How long each kind of row is kept: one table of rules, and the statement that applies one.
 
-Never deletes an audit event (months of them go as a whole, see ``audit_partitions``), and never a row on which the recognition of a replay or the telling
+Never deletes an audit event (months of them go as a whole, see ``audit_partitions``), and never a
+row on which the recognition of a replay or the telling
 of Drupal still depends.
 """
 
