@@ -28,6 +28,7 @@ BOUNDS: dict[str, str] = {
     "shared/observability/xray.py:_open": "spans under way of one request",
     "shared/state/database.py:_holders": "tasks that hold one of connections_max",
     "shared/state/database.py:_idle": "connections_max",
+    "shared/state/database.py:_words": "statements of one transaction",
     "shared/state/refused_seals.py:_recorded": "REMEMBERED_MAX",
     "shared/vault/opened_keys.py:_keys": "KEYS_CACHED_MAX",
     "shared/workflows/readiness.py:_failures": "one for each Dependency",
