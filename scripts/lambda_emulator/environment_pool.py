@@ -10,6 +10,9 @@ from scripts.lambda_emulator.environment import Environment
 from scripts.lambda_emulator.invocation import Invocation
 from scripts.lambda_emulator.specification import FunctionSpec
 
+XRAY_DAEMON = "AWS_XRAY_DAEMON_ADDRESS"
+"""A function that is told of a daemon has all of its invocations traced."""
+
 
 class ThrottledError(Exception):
     """Every environment the function may have is busy."""
@@ -40,7 +43,12 @@ class EnvironmentPool:
             InitError: a new one could not be started.
         """
         environment = await self._acquire()
-        invocation = Invocation(payload, self._spec.arn, self._spec.timeout_seconds)
+        invocation = Invocation(
+            payload,
+            self._spec.arn,
+            self._spec.timeout_seconds,
+            sampled=XRAY_DAEMON in self._spec.environment,
+        )
         attending = environment.invoke(invocation)
         self._busy[attending] = (environment, invocation)
         attending.add_done_callback(self._release)

@@ -34,6 +34,8 @@ class Invocation:
     payload: bytes
     function_arn: str
     timeout_seconds: float
+    sampled: bool = False
+    """Whether X-Ray is told to keep the trace."""
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     kind: AnswerKind = "buffered"
     content_type: str = "application/json"
@@ -52,7 +54,10 @@ class Invocation:
             ("Lambda-Runtime-Aws-Request-Id", self.request_id),
             ("Lambda-Runtime-Deadline-Ms", str(deadline_ms)),
             ("Lambda-Runtime-Invoked-Function-Arn", self.function_arn),
-            ("Lambda-Runtime-Trace-Id", f"Root=1-{trace[:8]}-{trace[8:]};Sampled=0"),
+            (
+                "Lambda-Runtime-Trace-Id",
+                f"Root=1-{trace[:8]}-{trace[8:]};Parent={trace[16:]};Sampled={int(self.sampled)}",
+            ),
         ]
 
     def begin(self, kind: AnswerKind, content_type: str) -> None:

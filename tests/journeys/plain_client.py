@@ -58,29 +58,40 @@ class PlainClient:
     endpoints: Endpoints
     client_id: str
 
-    async def sign_in(self, person: Person, *, scope: str | None = None) -> dict[str, Any]:
+    async def sign_in(
+        self, person: Person, *, scope: str | None = None, state: str = "plain"
+    ) -> dict[str, Any]:
         """The members of the token answer after a whole sign-in."""
+        code = await self.code(person, scope=scope, state=state)
+        members: dict[str, Any] = (await self.redeem(code)).raise_for_status().json()
+        return members
+
+    async def code(self, person: Person, *, scope: str | None = None, state: str = "plain") -> str:
+        """The code that a sign-in ends with."""
         asked = {
             "response_type": "code",
             "client_id": self.client_id,
             "redirect_uri": REDIRECT_URI,
             "code_challenge": pkce.challenge_of(VERIFIER),
             "code_challenge_method": "S256",
-            "state": "plain",
+            "state": state,
         }
         if scope is not None:
             asked["scope"] = scope
         address = f"{self.endpoints.authorize}?{urlencode(asked)}"
         answered = parse_qs(urlsplit(await person.sign_in(address, REDIRECT_URI)).query)
-        assert answered["state"] == ["plain"]
-        issued = await self.token(
+        assert answered["state"] == [state]
+        return answered["code"][0]
+
+    async def redeem(self, code: str, **proof: str) -> httpx2.Response:
+        """Ask for the tokens of a code."""
+        return await self.token(
             grant_type="authorization_code",
-            code=answered["code"][0],
+            code=code,
             redirect_uri=REDIRECT_URI,
             code_verifier=VERIFIER,
+            **proof,
         )
-        members: dict[str, Any] = issued.raise_for_status().json()
-        return members
 
     async def token(self, **parameters: str) -> httpx2.Response:
         """Ask the token endpoint."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 _DATAGRAM_BYTES_MAX = 65_536
-_LOOK_SECONDS = 0.2
 
 
 @dataclass
@@ -73,30 +72,30 @@ def http_sink() -> Iterator[HttpSink]:
 
 @dataclass
 class XrayDaemon:
-    """What an X-Ray daemon would have been sent, header line and document."""
+    """What an X-Ray daemon would have been sent: documents without their header lines."""
 
-    socket: socket.socket
-
-    @property
-    def address(self) -> str:
-        """For ``AWS_XRAY_DAEMON_ADDRESS``."""
-        return f"127.0.0.1:{self.socket.getsockname()[1]}"
-
-    def received(self) -> list[bytes]:
-        """The documents so far, and no longer kept."""
-        documents = []
-        self.socket.settimeout(_LOOK_SECONDS)
-        try:
-            while True:
-                documents.append(self.socket.recv(_DATAGRAM_BYTES_MAX).split(b"\n", 1)[1])
-        except TimeoutError:
-            return documents
+    address: str
+    """For ``AWS_XRAY_DAEMON_ADDRESS``."""
+    received: list[bytes] = field(default_factory=list)
 
 
 @contextmanager
 def xray_daemon() -> Iterator[XrayDaemon]:
-    """A daemon on a free port of this machine."""
+    """A daemon on a free port of this machine; on leaving, all that came has been received."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * 1024 * 1024)
         receiver.bind(("127.0.0.1", 0))
-        yield XrayDaemon(receiver)
+        address = f"127.0.0.1:{receiver.getsockname()[1]}"
+        daemon = XrayDaemon(address)
+
+        def receive() -> None:
+            while datagram := receiver.recv(_DATAGRAM_BYTES_MAX):
+                daemon.received.append(datagram.split(b"\n", 1)[1])
+
+        thread = threading.Thread(target=receive, daemon=True)
+        thread.start()
+        try:
+            yield daemon
+        finally:
+            # The last in line: whatever was sent before is read before.
+            receiver.sendto(b"", receiver.getsockname())
+            thread.join()

@@ -146,8 +146,8 @@ def test_x_ray_gets_every_span_under_its_own_parent_and_no_secret() -> None:
                 ),
             },
         )
-        documents = [json.loads(document) for document in daemon.received()]
 
+    documents = [json.loads(document) for document in daemon.received]
     assert "InvocationError" in out
     assert traced_work.SECRET not in json.dumps(documents)
     assert {document["trace_id"] for document in documents} == {
