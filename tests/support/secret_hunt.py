@@ -101,7 +101,7 @@ def _learn_headers(hunt: SecretHunt, where: str, headers: Mapping[str, str]) -> 
     if credentials:
         hunt.learn(f"{where}: authorization, {scheme}", credentials)
     for pair in headers.get("cookie", "").split("; "):
-        name, _, value = pair.partition("=")
+        value = pair.partition("=")[2]
         if value:
             hunt.learn(f"{where}: cookie", value)
 

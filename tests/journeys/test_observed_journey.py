@@ -1,15 +1,16 @@
-"""One whole journey at DEBUG with every provider of traces on; then everything it left is searched.
+"""One whole journey at DEBUG with every provider of traces on; what it left is followed and searched.
 
 The secrets are those that really passed by, whatever they were.
 """
 
 import itertools
 import json
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -22,9 +23,11 @@ from joserfc.jwk import ECKey
 from psycopg import sql
 
 from functions.oauth.flows.client_authentication import ASSERTION_TYPE
+from scripts.local_stack.browser import BrowserError
 from scripts.local_stack.client import REDIRECT_URI
 from scripts.local_stack.functions import DATABASE
 from scripts.local_stack.options import REGION
+from scripts.local_stack.request_trace import steps_of
 from scripts.local_stack.schedules import Schedule
 from shared.vault.token_vault import data_key_context
 from tests.journeys.account_page import AccountPage
@@ -173,8 +176,9 @@ class Journey:
         partner = PlainClient(self.http, self.endpoints, PARTNER)
         code = await partner.code(person, state=secrets.token_urlsafe(24))
         for audience in ("https://elsewhere.example", self.endpoints.issuer):
-            claims = {"iss": PARTNER, "sub": PARTNER, "aud": audience, "jti": str(uuid4())}
-            claims |= {"iat": int(time.time()), "exp": int(time.time()) + 240}
+            claims: dict[str, str | int] = {"iss": PARTNER, "sub": PARTNER, "aud": audience}
+            now = int(time.time())
+            claims |= {"jti": str(uuid4()), "iat": now, "exp": now + 240}
             answer = await partner.redeem(
                 code,
                 client_assertion_type=ASSERTION_TYPE,
@@ -292,8 +296,9 @@ async def begun_journey(folder: Path) -> AsyncIterator[Journey]:
             yield Journey(world, http, endpoints, hunt, sink, daemon)
 
 
-async def test_no_secret_of_a_whole_journey_is_in_anything_it_left(tmp_path: Path) -> None:
+async def test_what_a_journey_leaves_can_be_followed_and_holds_no_secret(tmp_path: Path) -> None:
     async with begun_journey(tmp_path) as journey:
+        await follow_three_errors_to_the_site(journey)
         await journey.travel()
         await journey.tick()
         await journey.trace_by_open_telemetry()
@@ -307,6 +312,48 @@ async def test_no_secret_of_a_whole_journey_is_in_anything_it_left(tmp_path: Pat
         assert [sign for sign in signs if sign not in left.texts[place]] == [], place
     assert left.leaks() == {}
     assert set(then.leaks()) == planted, "a leak anywhere would be found"
+
+
+async def follow_three_errors_to_the_site(journey: Journey) -> None:
+    """As docs/tracing.md does it: from what a client is told, by the correlation id alone."""
+    control, http = journey.world.site.control, journey.http
+    client = await registered(http, journey.endpoints)
+    async with journey.world.person() as person:
+        tokens = await client.sign_in(person)
+        control.fail("error_html", route="jsonrpc", times=2)
+        call = await call_tool(
+            http, journey.mcp_url, tokens["access_token"], "search", query="views"
+        )
+        followed(journey, call.text, ["tool ended with an error", "POST /jsonrpc"])
+
+        control.advance(3_600)
+        control.fail("error_html", route="token", grant_type="refresh_token", times=3)
+        refresh = await call_tool(
+            http, journey.mcp_url, tokens["access_token"], "search", query="views"
+        )
+        followed(journey, refresh.text, ["tool ended with an error", "POST /oauth/token"])
+
+        control.clear_faults()
+        control.fail("error_html", route="token", grant_type="authorization_code", times=3)
+        with pytest.raises(BrowserError) as page:
+            await client.sign_in(person)
+        followed(journey, str(page.value), ["request refused", "POST /oauth/token"])
+        control.clear_faults()
+
+
+def followed(journey: Journey, told: str, expected: list[str]) -> None:
+    """The id in what a client was told leads through our log to the site's."""
+    named = re.search(r"[Cc]orrelation id:? ([0-9a-f]{32})", told)
+    assert named is not None, told
+    steps = steps_of(
+        named[1],
+        logs=journey.world.stack.folder.logs,
+        requests=[asdict(entry) for entry in journey.world.site.control.requests()],
+    )
+    found = [step.what for step in steps]
+    assert [what for what in ["invocation started", *expected] if what not in found] == []
+    at_site = [step.facts for step in steps if step.where == "site"]
+    assert {str(facts["traceparent"]).split("-")[1] for facts in at_site} == {named[1]}
 
 
 async def plant_one_secret_everywhere(journey: Journey, left: Left) -> set[str]:
