@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from scripts.artifacts.build import BuildError
 from scripts.artifacts.managed_runtime import NoPythonError
-from scripts.benchmarks import call, cold, reports, sign_ins
+from scripts.benchmarks import call, cold, observability, reports, sign_ins
 from scripts.benchmarks.breaker import measure as breaker
 from scripts.benchmarks.breaker.report import breaker_report
 from scripts.benchmarks.endpoint import database, soak
@@ -88,6 +88,11 @@ def _measure_breaker(*, quick: bool) -> Found:
     return report.as_json(), breaker_report(report)
 
 
+def _measure_observability(*, quick: bool) -> Found:
+    report = observability.measure(observability.QUICK if quick else observability.WHOLE)
+    return report.as_json(), observability.observability_report(report)
+
+
 def _measure_soak(*, quick: bool) -> Found:
     report = soak.measure(soak.QUICK if quick else soak.WHOLE)
     return report.as_json(), soak.soak_report(report)
@@ -119,6 +124,10 @@ BENCHMARKS: Final = {
     ),
     "call": Benchmark("a warm tool call through the whole path, and its statements", _measure_call),
     "oauth": Benchmark("sign-ins step by step, and how many at a time", _measure_oauth),
+    "observability": Benchmark(
+        "a tool call with logs, metrics, traces and crash reports, against one without",
+        _measure_observability,
+    ),
     "refresh": Benchmark(
         "refreshes of upstream pairs: their cost, and who survives a bad day", _measure_refresh
     ),

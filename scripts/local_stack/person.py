@@ -52,7 +52,7 @@ class Person:
             for button in form.buttons:
                 if _AGREES.search(button.text):
                     return form, {}, button
-        raise BrowserError(f"{page!r} is no page to go on from: {page.title!r}: {page.text[:300]}")
+        raise BrowserError(f"{page!r} is no page to go on from: {page.title!r}: {page.text[:600]}")
 
     def _credentials(self, form: Form) -> dict[str, str]:
         names = [name for name in form.fields if re.search("name|user|mail", name, re.IGNORECASE)]

@@ -1,4 +1,4 @@
-"""One whole journey at DEBUG with every provider of traces on; what it left is followed and searched.
+"""One whole journey at DEBUG, with every provider of traces: what it left is followed and searched.
 
 The secrets are those that really passed by, whatever they were.
 """
@@ -18,6 +18,7 @@ from uuid import uuid4
 import boto3
 import httpx2
 import psycopg
+import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from psycopg import sql
@@ -343,7 +344,7 @@ async def follow_three_errors_to_the_site(journey: Journey) -> None:
 
 def followed(journey: Journey, told: str, expected: list[str]) -> None:
     """The id in what a client was told leads through our log to the site's."""
-    named = re.search(r"[Cc]orrelation id:? ([0-9a-f]{32})", told)
+    named = re.search(r"(?:correlation id|reference:) ([0-9a-f]{32})", told)
     assert named is not None, told
     steps = steps_of(
         named[1],

@@ -108,3 +108,13 @@ def test_bench_breaker_refuses_newcomers_and_asks_the_site_less_than_without() -
     assert ways["ours"]["newcomers_refused"] == ways["ours"]["newcomers"]
     assert ways["ours"]["reached_while_failing"] < ways["no breaker"]["reached_while_failing"]
     assert [one["failing_share"] for one in found["errors"]] == [0.01, 0.05]
+
+
+@pytest.mark.timeout(SECONDS_MAX)
+def test_bench_observability_compares_every_way_with_none_and_all_of_them_really_send() -> None:
+    found = _bench("observability")["observability"]
+
+    assert [one["name"] for one in found["results"]][0] == "off"
+    assert len(found["results"]) == 4
+    assert all(one["total_ratio"] > 0 for one in found["results"])
+    assert all(count > 0 for count in found["received"].values())
