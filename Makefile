@@ -1,7 +1,7 @@
 # One word per verb; each calls a script that works without make, too.
 .DEFAULT_GOAL := help
 SAM_CLI_VERSION := 1.170.0
-.PHONY: help dev demo test check security deployment format pins build
+.PHONY: help dev demo test check security fuzz deployment format pins build
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ check: ## All that CI checks: lint, format, types, import contracts, tests
 
 security: ## Weaknesses in code, template and workflows, secrets in the tree, lists of what is shipped
 	@scripts/security_scan
+
+fuzz: ## Made-up requests to both doors for a minute; every answer is judged
+	@scripts/fuzz
 
 deployment: ## What is deployed: template, sam build, artifacts, every event on two emulators
 	@scripts/check_deployment

@@ -39,7 +39,7 @@ DAY_SECONDS: Final = 86_400
 IN_FLIGHT_MAX: Final = 100
 """One person calls for a whole crowd."""
 # How often somebody may call is measured elsewhere: here it would hide everything else.
-_NO_RATES: Final = """
+NO_RATES: Final = """
     CREATE OR REPLACE FUNCTION app.take_from_limit(
         key bytea, burst integer, seconds_each double precision
     ) RETURNS double precision LANGUAGE sql AS 'SELECT 0::double precision'
@@ -97,7 +97,7 @@ async def opened_premises(world: World) -> AsyncIterator[Premises]:
     """A site of its own, a fresh database, and a member in it."""
     conninfo = world.new_database()
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute(_NO_RATES)
+        connection.execute(NO_RATES)
     async with running_fake_drupal() as site:
         # No refresh may fall into a measurement.
         site.site.behaviours.access_token_seconds = DAY_SECONDS
