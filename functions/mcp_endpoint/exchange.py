@@ -84,6 +84,7 @@ class MessageExchange:
         parts = self._parts
         message = await read_message(self._scope, self._receive, bytes_max=parts.body_bytes_max)
         self._message = message
+        request_context.note(mcp_method=message.method_to_log)
         admission = parts.admission.asked(message)
         async with parts.turns.take():
             with span(SpanName.AUTHENTICATE):

@@ -3,6 +3,7 @@
 Never repeats what it read: an error says which rule was broken, not with what.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -71,11 +72,20 @@ class IncomingMessage:
     """Whether the answer may be an event stream: progress was asked for, or the method is one."""
 
     @property
+    def method_to_log(self) -> str | None:
+        """The method if it looks like one of the protocol's: callers write what they like."""
+        if self.method is None:
+            return None
+        return self.method if _LIKE_A_METHOD.fullmatch(self.method) else "other"
+
+    @property
     def tool_name(self) -> str | None:
         """The tool that a ``tools/call`` names; None for every other message."""
         name = self.params.get("name") if self.method == "tools/call" else None
         return name if isinstance(name, str) else None
 
+
+_LIKE_A_METHOD = re.compile(r"[a-z]{1,20}(?:/[A-Za-z_]{1,20}){0,2}")
 
 _STREAMS_OF_THE_PROTOCOL = frozenset({"subscriptions/listen"})
 """Answered by a stream or not at all: as JSON the SDK would refuse the Accept header (406), where

@@ -29,7 +29,7 @@ from functions.mcp_endpoint.waiting import awaited
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
 from shared.errors.translation import JsonObject
-from shared.observability import metrics, stopwatch
+from shared.observability import metrics, request_context, stopwatch
 from shared.observability.spans import SpanName
 from shared.observability.tracing import span
 from shared.upstream.drupal_tools import SiteToolGoneError
@@ -95,6 +95,7 @@ class ToolCalls:
         tool = await self._found(params.name, state)
         if isinstance(tool, ServiceError):
             return tool
+        request_context.note(tool=tool.metric_name)
         result: ToolResult | None = None
         failure: ServiceError | None = None
         with stopwatch.timed() as watch:

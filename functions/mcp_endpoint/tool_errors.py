@@ -12,7 +12,7 @@ from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
 from shared.errors.entries import Guidance
 from shared.errors.translation import JsonObject, as_guidance, as_service_error
-from shared.observability import crash_reports, metrics, recovery
+from shared.observability import crash_reports, metrics, recovery, request_context
 from shared.observability.debug_answers import debug_of
 from shared.observability.logging import log
 from shared.observability.request_context import correlation_id
@@ -81,6 +81,7 @@ def noted(error: Exception, *, told: bool = True) -> ServiceError:
         "first_cause": recovery.first_cause(known),
         **known.facts,
     }
+    request_context.note(error_code=known.code.value)
     if told and known.entry.http_status >= recovery.HTTP_OUTAGE:
         recovery.surfaced()
     if known.code is ErrorCode.INTERNAL_ERROR:

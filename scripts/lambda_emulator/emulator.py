@@ -11,15 +11,17 @@ from typing import Any, Self
 
 from scripts.lambda_emulator.environment_pool import EnvironmentPool
 from scripts.lambda_emulator.function_url import FunctionUrl
+from scripts.lambda_emulator.observer import Observer, Unobserved
 from scripts.lambda_emulator.specification import FunctionSpec
 
 
 class Emulator:
     """A small Lambda with any number of functions."""
 
-    def __init__(self, *, log_folder: Path) -> None:
+    def __init__(self, *, log_folder: Path, observer: Observer | None = None) -> None:
         """Every function's output goes to ``<log_folder>/<name>.log``."""
         self._log_folder = log_folder
+        self._observer = observer or Unobserved()
         self._pools: dict[str, EnvironmentPool] = {}
         self._urls: dict[str, FunctionUrl] = {}
 
@@ -46,11 +48,11 @@ class Emulator:
         if spec.name in self._pools:
             raise ValueError(spec.name)
         self._log_folder.mkdir(parents=True, exist_ok=True)
-        pool = EnvironmentPool(spec, self.log_file(spec.name))
+        pool = EnvironmentPool(spec, self.log_file(spec.name), self._observer)
         if not spec.has_url:
             self._pools[spec.name] = pool
             return ""
-        url = FunctionUrl(spec, pool)
+        url = FunctionUrl(spec, pool, self._observer)
         address = await url.listen()
         self._pools[spec.name], self._urls[spec.name] = pool, url
         return address

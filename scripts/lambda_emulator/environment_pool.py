@@ -6,8 +6,9 @@ It must never hand one environment to two invocations at once.
 import asyncio
 from pathlib import Path
 
-from scripts.lambda_emulator.environment import Environment
+from scripts.lambda_emulator.environment import Environment, InitError
 from scripts.lambda_emulator.invocation import Invocation
+from scripts.lambda_emulator.observer import Observer, Unobserved
 from scripts.lambda_emulator.specification import FunctionSpec
 
 XRAY_DAEMON = "AWS_XRAY_DAEMON_ADDRESS"
@@ -21,8 +22,11 @@ class ThrottledError(Exception):
 class EnvironmentPool:
     """Runs invocations of one function in as few environments as will do."""
 
-    def __init__(self, spec: FunctionSpec, log_file: Path) -> None:
+    def __init__(
+        self, spec: FunctionSpec, log_file: Path, observer: Observer | None = None
+    ) -> None:
         self._spec = spec
+        self._observer = observer or Unobserved()
         self._log_file = log_file
         self._idle: list[Environment] = []
         self._starting: set[Environment] = set()
@@ -42,7 +46,8 @@ class EnvironmentPool:
             ThrottledError: none is free and no more may be started.
             InitError: a new one could not be started.
         """
-        environment = await self._acquire()
+        environment = await self._acquired()
+        self._observer.invoked(self._spec.name)
         invocation = Invocation(
             payload,
             self._spec.arn,
@@ -66,6 +71,16 @@ class EnvironmentPool:
         self._idle.clear()
         await asyncio.gather(*(environment.stop() for environment in environments))
         await asyncio.gather(*self._busy, return_exceptions=True)
+
+    async def _acquired(self) -> Environment:
+        try:
+            return await self._acquire()
+        except ThrottledError:
+            self._observer.throttled(self._spec.name)
+            raise
+        except InitError:
+            self._observer.failed(self._spec.name)
+            raise
 
     async def _acquire(self) -> Environment:
         while True:
@@ -102,6 +117,8 @@ class EnvironmentPool:
         return len(self._busy) + len(self._starting) >= self._spec.environments_max
 
     def _release(self, attending: "asyncio.Task[None]") -> None:
-        environment, _ = self._busy.pop(attending)
+        environment, invocation = self._busy.pop(attending)
+        if invocation.has_failed:
+            self._observer.failed(self._spec.name)
         if environment.alive:
             self._idle.append(environment)

@@ -18,6 +18,7 @@ from scripts.lambda_emulator.http_connection import (
     head,
 )
 from scripts.lambda_emulator.invocation import FunctionError, Invocation
+from scripts.lambda_emulator.observer import Observer, Unobserved
 from scripts.lambda_emulator.specification import (
     BUFFERED_RESPONSE_BYTES_MAX,
     REQUEST_BYTES_MAX,
@@ -47,8 +48,11 @@ THROTTLED = UrlAnswer(
 class FunctionUrl:
     """The HTTP server of one function."""
 
-    def __init__(self, spec: FunctionSpec, pool: EnvironmentPool) -> None:
+    def __init__(
+        self, spec: FunctionSpec, pool: EnvironmentPool, observer: Observer | None = None
+    ) -> None:
         self._spec = spec
+        self._observer = observer or Unobserved()
         self._pool = pool
         self._server = HttpServer(self._serve)
         self._port = 0
@@ -77,10 +81,10 @@ class FunctionUrl:
         try:
             invocation = await self._pool.invoke(json.dumps(event).encode())
         except ThrottledError:
-            await _send_whole(connection, request, THROTTLED)
+            await self._send(connection, request, THROTTLED, _nothing())
             return
         except FunctionError:
-            await _send_whole(connection, request, FAILED)
+            await self._send(connection, request, FAILED, _nothing())
             return
         rest = invocation.chunks()
         try:
@@ -92,6 +96,16 @@ class FunctionUrl:
             answer = FAILED
         if self._spec.renames_challenge_header:
             answer = with_challenge_renamed(answer)
+        await self._send(connection, request, answer, rest)
+
+    async def _send(
+        self,
+        connection: HttpConnection,
+        request: RequestHead,
+        answer: UrlAnswer,
+        rest: AsyncIterator[bytes],
+    ) -> None:
+        self._observer.answered(self._spec.name, answer.status)
         await _forward(connection, request, answer, rest)
 
     async def _first_part(self, invocation: Invocation, rest: AsyncIterator[bytes]) -> UrlAnswer:

@@ -45,6 +45,11 @@ class Invocation:
     _failure: FunctionError | None = field(default=None, init=False)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition, init=False, repr=False)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended with an error."""
+        return self._failure is not None
+
     def runtime_headers(self) -> list[tuple[str, str]]:
         """The headers under which the Runtime API hands the payload out."""
         deadline_ms = int((time.time() + self.timeout_seconds) * 1000)

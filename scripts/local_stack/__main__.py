@@ -1,20 +1,23 @@
-"""The command line of the local stack: up (the default), demo, status, stop.
+"""The command line of the local stack: up (the default), demo, status, tail, stop.
 
 It must never start a second stack on the same data folder.
 """
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from scripts.artifacts.build import Artifacts, BuildError, artifacts_in, current_artifacts
 from scripts.artifacts.managed_runtime import NoPythonError
+from scripts.dev_view import tail
 from scripts.local_stack.announcement import announcement
 from scripts.local_stack.child_process import PartFailedError
 from scripts.local_stack.data_folder import DataFolder, DataFolderInUseError
@@ -45,8 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         "command",
         nargs="?",
         default="up",
-        choices=("up", "demo", "status", "stop"),
-        help="up (default): run until Ctrl-C; demo: a fresh stack, a scripted client, a transcript",
+        choices=("up", "demo", "status", "tail", "stop"),
+        help="up (default): run until Ctrl-C; demo: a fresh stack, a scripted client, a transcript;"
+        " tail: one line a request of a running stack, as it ends",
     )
     parser.add_argument("--data-dir", type=Path, default=DATA_DIR_DEFAULT, help="default: .dev")
     parser.add_argument("--fresh", action="store_true", help="forget what was kept before")
@@ -71,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--refresh-seconds", type=float, default=60.0, help="tick of token_refresh")
     parser.add_argument("--cleanup-seconds", type=float, default=300.0, help="tick of cleanup")
+    parser.add_argument(
+        "--canary-seconds", type=float, default=60.0, help="tick of canary; 0: none"
+    )
     real = parser.add_argument_group("a real Drupal instead of the fake one")
     real.add_argument("--drupal-url", help="origin of the site, such as https://example.com")
     real.add_argument("--drupal-client-id", help="our client id there")
@@ -95,6 +102,8 @@ def _options(given: argparse.Namespace, parser: argparse.ArgumentParser) -> Stac
         fixed_ports=not given.free_ports,
         refresh_interval_seconds=given.refresh_seconds,
         cleanup_interval_seconds=given.cleanup_seconds,
+        canary_interval_seconds=given.canary_seconds or None,
+        watched=True,
         log_level=given.log_level,
         artifacts=_artifacts(given),
     )
@@ -151,6 +160,15 @@ def _status(folder: DataFolder) -> int:
     return 0
 
 
+def _tail(folder: DataFolder) -> int:
+    if not folder.in_use():
+        print(f"no stack runs on {folder.path}")
+        return 1
+    with contextlib.suppress(KeyboardInterrupt):
+        tail.follow(folder.logs, folder.in_use)
+    return 0
+
+
 def _stop(folder: DataFolder) -> int:
     pid = folder.read(STACK_FILE).get("pids", {}).get("stack")
     if not folder.in_use() or pid is None:
@@ -166,13 +184,20 @@ def _stop(folder: DataFolder) -> int:
     return 0
 
 
+_OF_A_RUNNING_STACK: Final[Mapping[str, Callable[[DataFolder], int]]] = {
+    "status": _status,
+    "tail": _tail,
+    "stop": _stop,
+}
+
+
 def main() -> int:
     """Do what the command line says; the exit status."""
     parser = _parser()
     given = parser.parse_args()
     folder = DataFolder(given.data_dir)
-    if given.command in {"status", "stop"}:
-        return _status(folder) if given.command == "status" else _stop(folder)
+    if given.command in _OF_A_RUNNING_STACK:
+        return _OF_A_RUNNING_STACK[given.command](folder)
     try:
         if given.command == "demo":
             return _demo(given)

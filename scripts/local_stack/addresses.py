@@ -15,7 +15,7 @@ from scripts.local_stack.data_folder import DataFolder
 from scripts.local_stack.options import Front
 
 _PORTS_FILE: Final = "ports.json"
-_DEFAULT_PORTS: Final = {"oauth": 8711, "mcp": 8712, "drupal": 8713, "edge": 8714}
+_DEFAULT_PORTS: Final = {"oauth": 8711, "mcp": 8712, "drupal": 8713, "edge": 8714, "dev": 8715}
 _WAIT_FOR_PREDECESSOR_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.05
 
@@ -55,6 +55,7 @@ class Addresses:
     aws_port: int
     drupal_host: str
     edge_port: int
+    dev_port: int
     front: Front = "urls"
     moved: tuple[str, ...] = ()
     """Parts that could not have the port they had before."""
@@ -85,6 +86,11 @@ class Addresses:
         return f"http://localhost:{self.edge_port}"
 
     @property
+    def dev_url(self) -> str:
+        """The page that shows what the stack does."""
+        return f"http://127.0.0.1:{self.dev_port}/_dev"
+
+    @property
     def drupal_url(self) -> str:
         """The fake site."""
         return f"http://{self.drupal_host}:{self.drupal_port}"
@@ -106,6 +112,7 @@ async def choose(folder: DataFolder, *, fixed: bool, front: Front) -> Addresses:
         "mcp": "127.0.0.1",
         "drupal": _second_loopback(),
         "edge": "127.0.0.1",
+        "dev": "127.0.0.1",
     }
     ports: dict[str, int] = {}
     moved: list[str] = []
@@ -124,6 +131,7 @@ async def choose(folder: DataFolder, *, fixed: bool, front: Front) -> Addresses:
         aws_port=free_port("127.0.0.1"),
         drupal_host=hosts["drupal"],
         edge_port=ports["edge"],
+        dev_port=ports["dev"],
         front=front,
         moved=tuple(moved),
     )

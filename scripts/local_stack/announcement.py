@@ -18,6 +18,8 @@ def announcement(about: dict[str, Any], data_dir: str) -> str:
         f"  Authorization server  {about['issuer_url']}",
         f"  Drupal                {about['drupal_url']}",
     ]
+    if about.get("dev_url"):
+        lines.append(f"  What happens inside   {about['dev_url']}")
     if about["drupal_control_url"]:
         lines.append(f"  Drupal's switches     {about['drupal_control_url']}")
     for number, person in enumerate(about["people"]):

@@ -45,6 +45,8 @@ class Surroundings:
     more_variables: Mapping[str, str] = field(default_factory=dict)
     pool_address: Mapping[str, str] = field(default_factory=dict)
     """Host and port of PgBouncer; empty for Postgres itself, where migrations always go."""
+    trace_daemon: str | None = None
+    """Where an X-Ray daemon listens, if one does."""
 
     def variables(self, role: AppRole) -> dict[str, str]:
         """Environment variables of the function with that database role."""
@@ -93,8 +95,14 @@ class Surroundings:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
+            **self._traced(),
             **self.more_variables,
         }
+
+    def _traced(self) -> dict[str, str]:
+        if self.trace_daemon is None:
+            return {}
+        return {"TRACE_ENABLED": "true", "AWS_XRAY_DAEMON_ADDRESS": self.trace_daemon}
 
 
 def specifications(around: Surroundings) -> list[FunctionSpec]:

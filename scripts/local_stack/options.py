@@ -46,6 +46,10 @@ class StackOptions:
     """Off: free ports, for stacks that live for one test or one demo."""
     refresh_interval_seconds: float = 60.0
     cleanup_interval_seconds: float = 300.0
+    canary_interval_seconds: float | None = None
+    """None: the canary does not run by itself."""
+    watched: bool = False
+    """Collects what the functions say, and shows it at ``/_dev``."""
     log_level: str = "INFO"
     artifacts: Artifacts | None = None
     """Built artifacts that run in place of this checkout's code."""

@@ -38,6 +38,11 @@ class QueueAddresses:
     dead_letter_queue_url: str
 
     @property
+    def all(self) -> list[str]:
+        """The URLs of all three."""
+        return [self.refresh_queue_url, self.watchdog_queue_url, self.dead_letter_queue_url]
+
+    @property
     def variables(self) -> dict[str, str]:
         """As environment variables."""
         return {

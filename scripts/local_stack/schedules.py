@@ -8,10 +8,11 @@ import datetime as dt
 import json
 import logging
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from scripts.dev_view.ticks import TickBook
 from scripts.lambda_emulator.environment_pool import ThrottledError
 from scripts.lambda_emulator.invocation import FunctionError
 
@@ -33,6 +34,8 @@ class Schedule:
 
     function: str
     interval_seconds: float
+    book: TickBook = field(default_factory=TickBook)
+    """Where ticks are noted."""
 
     def tick(self) -> dict[str, Any]:
         """The event, as EventBridge would send it now."""
@@ -44,11 +47,21 @@ class Schedule:
     async def run(self, invoker: Invoker) -> None:
         """Invoke for ever."""
         while True:
-            try:
-                answer = await invoker.invoke(self.function, self.tick())
-                logger.info("%s answered %s", self.function, json.dumps(answer))
-            except ThrottledError:
-                logger.warning("%s is still busy: this tick is dropped", self.function)
-            except FunctionError as error:
-                logger.error("%s failed: %s %s", self.function, error, error.details)  # noqa: TRY400 - the trace is of this loop, the function's own is in its log
+            await self._run_once(invoker)
             await asyncio.sleep(self.interval_seconds)
+
+    async def _run_once(self, invoker: Invoker) -> None:
+        try:
+            answer = json.dumps(await invoker.invoke(self.function, self.tick()))
+        except ThrottledError:
+            logger.warning("%s is still busy: this tick is dropped", self.function)
+            self._note("still busy: dropped", failed=True)
+        except FunctionError as error:
+            logger.error("%s failed: %s %s", self.function, error, error.details)  # noqa: TRY400 - the trace is of this loop, the function's own is in its log
+            self._note(str(error), failed=True)
+        else:
+            logger.info("%s answered %s", self.function, answer)
+            self._note(answer)
+
+    def _note(self, outcome: str, *, failed: bool = False) -> None:
+        self.book.note(self.function, self.interval_seconds, outcome, failed=failed)

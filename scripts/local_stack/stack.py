@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import psycopg
 
+from scripts.dev_view.ticks import TickBook
 from scripts.fake_drupal.accounts import DEMO_ACCOUNTS
 from scripts.lambda_emulator.edge_front import EdgeFront
 from scripts.lambda_emulator.emulator import Emulator
@@ -29,6 +30,7 @@ from scripts.local_stack.postgres import PostgresServer
 from scripts.local_stack.queue_poller import QueuePoller
 from scripts.local_stack.queues import QueueAddresses, make_queues, sdk_client
 from scripts.local_stack.schedules import Schedule
+from scripts.local_stack.watching import Watching
 from shared.settings import FUNCTION_SETTINGS
 from shared.state.migrator import migrate
 from shared.state.roles import AppRole
@@ -46,7 +48,9 @@ class Stack:
         self.addresses = addresses
         self.folder = folder
         logs = folder.logs
-        self.emulator = Emulator(log_folder=logs)
+        self.watching = Watching(logs) if options.watched else None
+        observer = None if self.watching is None else self.watching.platform
+        self.emulator = Emulator(log_folder=logs, observer=observer)
         self.postgres = PostgresServer(
             folder.postgres, durable=True, log_file=logs / "postgres.log"
         )
@@ -83,6 +87,7 @@ class Stack:
             site = await fake_site.start(site, self._drupal, self.addresses, self.folder)
         await self._aws.wait_until_it_listens("127.0.0.1", self.addresses.aws_port)
         queues = await asyncio.to_thread(make_queues, self.addresses.aws_url)
+        await self._start_watching(queues)
         await self._start_functions(site, queues)
         self._start_callers(queues)
         self.folder.write(STACK_FILE, self.description())
@@ -97,6 +102,19 @@ class Stack:
         everybody: dict[AppRole, str | None] = dict.fromkeys(AppRole)
         migrate(self.postgres.conninfo(DATABASE), app_roles=everybody)
 
+    async def _start_watching(self, queues: QueueAddresses) -> None:
+        if self.watching is None:
+            return
+        await self.watching.listen()
+        about = {
+            "MCP endpoint": self.addresses.mcp_url,
+            "Authorization server": self.addresses.issuer_url,
+            "Drupal": self._site_url(),
+        }
+        conninfo = self.postgres.conninfo(DATABASE)
+        await self.watching.show(port=self.addresses.dev_port, conninfo=conninfo, about=about)
+        self.watching.watch_queues(sdk_client("sqs", self.addresses.aws_url), queues.all)
+
     async def _start_functions(self, site: RealSite, queues: QueueAddresses) -> None:
         around = Surroundings(
             addresses=self.addresses,
@@ -109,6 +127,7 @@ class Stack:
             artifacts=self.options.artifacts,
             more_variables=self.options.more_variables,
             pool_address={} if self._pool is None else self._pool.address,
+            trace_daemon=self.watching.trace_daemon if self.watching else None,
         )
         self.functions = specifications(around)
         for specification in self.functions:
@@ -127,13 +146,21 @@ class Stack:
 
     def _start_callers(self, queues: QueueAddresses) -> None:
         sqs = sdk_client("sqs", self.addresses.aws_url)
-        callers = (
-            Schedule("token_refresh", self.options.refresh_interval_seconds),
-            Schedule("cleanup", self.options.cleanup_interval_seconds),
+        callers: tuple[Schedule | QueuePoller, ...] = (
+            *self._schedules(),
             QueuePoller(sqs, queues.refresh_queue_url, "token_refresh"),
             QueuePoller(sqs, queues.watchdog_queue_url, "token_refresh"),
         )
         self._callers = [asyncio.create_task(caller.run(self.emulator)) for caller in callers]
+
+    def _schedules(self) -> list[Schedule]:
+        given = {
+            "token_refresh": self.options.refresh_interval_seconds,
+            "cleanup": self.options.cleanup_interval_seconds,
+            "canary": self.options.canary_interval_seconds,
+        }
+        book = TickBook() if self.watching is None else self.watching.ticks
+        return [Schedule(name, every, book) for name, every in given.items() if every is not None]
 
     async def watch(self) -> None:
         """Return never; raise when a part has died that does not come back by itself.
@@ -160,6 +187,8 @@ class Stack:
         if self._edge is not None:
             await self._edge.close()
         await self.emulator.stop()
+        if self.watching is not None:
+            await self.watching.stop()
         self._drupal.stop()
         self._aws.stop()
         if self._pool is not None:
@@ -180,6 +209,7 @@ class Stack:
             "drupal_dialect": self.options.site.dialect
             if isinstance(self.options.site, FakeSite)
             else None,
+            "dev_url": self.addresses.dev_url if self.watching else None,
             "aws_endpoint_url": self.addresses.aws_url,
             "database_url": self.postgres.conninfo(DATABASE),
             "people": [

@@ -1,43 +1,39 @@
 """What the alarms' expressions make of numbers: a breach, or none where samples are too few."""
 
-import operator
-import re
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
 
-from tests.promises.alarms import ALARM, of_type, rule_of
+from scripts.alarms.alarm import Alarm, alarm_of
+from scripts.alarms.judge import judged
+from scripts.alarms.template_alarms import template_alarms
+from tests.promises.alarms import ALARM, COMPOSITE, of_type
 from tests.promises.deployed import template
 
-_WORD = re.compile(r"[a-z]+")
-_COMPARED = {">": operator.gt, ">=": operator.ge, "<": operator.lt}
+
+def alarms() -> dict[str, Alarm]:
+    """By name."""
+    return {alarm.name: alarm for alarm in template_alarms().alarms}
 
 
-def judged(alarm: Mapping[str, Any], samples: Mapping[str, float]) -> float:
-    """The value of an alarm's expression; whatever is not among ``samples`` has no data."""
-    values: dict[str, Any] = {
-        "FILL": lambda value, instead: instead if value is None else value,
-        "IF": lambda condition, then, otherwise: then if condition else otherwise,
-        "MIN": min,
-    }
-    queries = {query["Id"]: query for query in alarm["Metrics"]}
-
-    def value_of(query_id: str) -> Any:
-        expression = queries[query_id].get("Expression")
-        if expression is None:
-            return samples.get(query_id)
-        known = {name: value_of(name) for name in _WORD.findall(expression) if name in queries}
-        return eval(expression, {"__builtins__": {}}, values | known)  # noqa: S307 - our template
-
-    return float(value_of("judged"))
-
-
-def goes_off(name: str, samples: Mapping[str, float]) -> bool:
-    alarm = of_type(template()["Resources"], ALARM)[name]
-    rule = rule_of(alarm)
+def goes_off(name: str, samples: dict[str, float]) -> bool:
+    alarm = alarms()[name]
     value = judged(alarm, samples)
-    return bool(_COMPARED[rule.operator](value, rule.threshold))
+    assert value is not None
+    return alarm.breaches(value)
+
+
+def test_the_alarms_read_from_the_file_are_those_of_the_deployment() -> None:
+    deployed = of_type(template()["Resources"], ALARM)
+    gathering = of_type(template()["Resources"], COMPOSITE)
+
+    assert set(alarms()) == set(deployed)
+    assert {one.name for one in template_alarms().composites} == set(gathering)
+    for name, alarm in alarms().items():
+        same = alarm_of(name, deployed[name])
+        assert (alarm.operator, alarm.threshold) == (same.operator, same.threshold)
+        assert (alarm.window_seconds, set(alarm.queries)) == (
+            same.window_seconds,
+            set(same.queries),
+        )
 
 
 ROUNDS_OF_A_DAY = {"passed": 1_430.0, "failed": 10.0}

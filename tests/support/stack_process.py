@@ -25,7 +25,7 @@ async def stack_command(folder: Path, *arguments: str) -> asyncio.subprocess.Pro
 @asynccontextmanager
 async def stack_process(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """A stack that says it has started; killed at the end if it still runs."""
-    process = await stack_command(folder, "--free-ports")
+    process = await stack_command(folder, "--free-ports", "--canary-seconds", "0")
     try:
         assert process.stdout is not None
         told = await asyncio.wait_for(

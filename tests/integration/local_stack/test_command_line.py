@@ -5,6 +5,8 @@ import os
 import signal
 from pathlib import Path
 
+import httpx2
+
 from tests.support.processes import descendants, has_ended
 from tests.support.stack_process import (
     START_SECONDS_MAX,
@@ -18,6 +20,17 @@ async def command(folder: Path, *arguments: str) -> tuple[int | None, str]:
     process = await stack_command(folder, *arguments)
     told, _ = await asyncio.wait_for(process.communicate(), START_SECONDS_MAX)
     return process.returncode, told.decode()
+
+
+async def shows_itself(url: str, words: str) -> bool:
+    """Whether the stack's page of itself tells of something, once that has happened."""
+    async with (
+        httpx2.AsyncClient(timeout=START_SECONDS_MAX) as http,
+        asyncio.timeout(START_SECONDS_MAX),
+    ):
+        while words not in (await http.get(url)).text:
+            pass
+    return True
 
 
 async def test_a_running_stack_is_shown_guarded_against_a_second_one_and_stopped(
@@ -37,8 +50,17 @@ async def test_a_running_stack_is_shown_guarded_against_a_second_one_and_stopped
         assert status == 2
         assert f"process {stack.pid}" in told
 
+        watching = await stack_command(tmp_path, "tail")
+        assert watching.stdout is not None
+        await watching.stdout.readuntil(b"correlation id")
+        async with httpx2.AsyncClient(timeout=START_SECONDS_MAX) as http:
+            await http.post(described(tmp_path)["mcp_url"], json={"jsonrpc": "2.0"})
+        assert await shows_itself(described(tmp_path)["dev_url"], "mcp_endpoint POST /mcp")
+
         status, _ = await command(tmp_path, "stop")
         assert status == 0
+        seen, _ = await watching.communicate()
+        assert b"mcp_endpoint POST /mcp" in seen
         assert await stack.wait() == 0
         for process in processes:
             assert await has_ended(process)

@@ -1,0 +1,1 @@
+"""The template's alarms without CloudWatch."""
