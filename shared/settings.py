@@ -48,7 +48,6 @@ class ObservabilitySettings(SettingsGroup):
         default=False,
         description="Debug mode: error answers tell their causes, redacted; refused in prod.",
     )
-
     aws_lambda_function_memory_size: int | None = Field(
         default=None, gt=0, description="Memory of the function in MB; set by Lambda itself."
     )
@@ -274,7 +273,6 @@ class CleanupSettings(SettingsGroup):
         description="Age of a new data key from which on the cleanup moves pairs to it; before,"
         " they move with their refresh.",
     )
-
     audit_archive_bucket: str | None = Field(
         default=None,
         description="S3 bucket with object lock for the audit trail; empty: nothing of it is"
@@ -299,6 +297,13 @@ class McpEndpointFunctionSettings(
     )
     request_body_bytes_max: int = Field(
         default=1_000_000, gt=0, description="Largest request body accepted."
+    )
+    search_recent_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=300,
+        description="For so long a person's same search gets what it found before, with its age, "
+        "without asking the site; 0: never.",
     )
     calls_in_flight_max: int = Field(
         default=5, ge=1, le=100, description="Calls of tools that one person may have under way."

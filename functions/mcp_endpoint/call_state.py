@@ -6,7 +6,7 @@ Never outlives its request.
 from dataclasses import dataclass
 
 from functions.mcp_endpoint.answers import Scope
-from shared.domain.content import Document
+from shared.domain.content import Document, FoundPage
 from shared.domain.grants import AuthenticatedCall
 from shared.domain.identifiers import CallId
 from shared.errors.base import ServiceError
@@ -31,6 +31,7 @@ class CallState:
     """Set when the grant dies during the call: the answer becomes a 401 if it has not started."""
     usage: UsageRow | None = None
     shown: Document | None = None
+    found: FoundPage | None = None
 
 
 def attach(scope: Scope, state: CallState) -> Scope:

@@ -21,6 +21,7 @@ from functions.mcp_endpoint.mcp_server import McpProtocol, Offer, build_server
 from functions.mcp_endpoint.permissions import Permissions
 from functions.mcp_endpoint.prompts import build_prompts
 from functions.mcp_endpoint.resources import Resources
+from functions.mcp_endpoint.search_notes import SearchNotes
 from functions.mcp_endpoint.shown_notes import ShownNotes
 from functions.mcp_endpoint.site_catalogue import SiteCatalogue
 from functions.mcp_endpoint.tool_calls import ToolCalls
@@ -28,6 +29,7 @@ from functions.mcp_endpoint.tool_errors import PersonPages
 from functions.mcp_endpoint.toolbox import NoSiteTools, Toolbox
 from functions.mcp_endpoint.tools.catalogue import ToolCatalogue, build_catalogue
 from functions.mcp_endpoint.tools.content_tools import ContentTools
+from functions.mcp_endpoint.tools.kept_searches import KeptSearches
 from functions.mcp_endpoint.tools.shown_content import ShownContent
 from functions.mcp_endpoint.tools.site_listing import ListingRules
 from functions.mcp_endpoint.tools.site_requests import Caller, SiteRequests
@@ -126,7 +128,8 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         timeout_seconds=settings.drupal_rpc_timeout_seconds,
     )
     notes = ShownNotes(opened.database)
-    content = _content_tools(settings, requests, rpc, ShownContent(notes))
+    searches = SearchNotes(opened.database, recent_seconds=settings.search_recent_seconds)
+    content = _content_tools(settings, requests, rpc, notes=notes, searches=searches)
     offered = offered_scopes(site_tools=settings.site_tools_enabled)
     own = build_catalogue(content, scopes_offered=offered)
     tools = DrupalTools(rpc)
@@ -149,9 +152,10 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         resources=Resources(content, pages=pages, remaining_seconds=remaining_seconds),
         prompts=build_prompts(),
     )
-    table = CallsTable(opened.database, circuits, notes)
+    table = CallsTable(opened.database, circuits, notes, searches)
     memory_pressure.on_pressure(table.verified.forget)
     memory_pressure.on_pressure(notes.clear)
+    memory_pressure.on_pressure(searches.clear)
     parts = _exchange_parts(settings, offer, table, links)
     app = McpEndpoint(
         parts,
@@ -188,9 +192,16 @@ def refusing(error: ServiceError, *, https: bool) -> AsgiApp:
 class CallsTable:
     """The two statements of a call, each in a transaction of its own."""
 
-    def __init__(self, database: Database, circuits: CircuitGuard, notes: ShownNotes) -> None:
+    def __init__(
+        self,
+        database: Database,
+        circuits: CircuitGuard,
+        notes: ShownNotes,
+        searches: SearchNotes,
+    ) -> None:
         self._database = database
         self._notes = notes
+        self._searches = searches
         self._circuits = circuits
         self.verified = VerifiedCalls(self.find)
 
@@ -211,6 +222,8 @@ class CallsTable:
             await calls.close(tx, ended)
         if ended.shown is not None:
             await self._notes.note(ended.user_id, ended.shown)
+        if ended.found is not None:
+            await self._searches.note(ended.user_id, ended.found)
 
     async def settle(self) -> None:
         """Wait for what is still being told of the call's circuits."""
@@ -285,14 +298,17 @@ def _content_tools(
     settings: McpEndpointFunctionSettings,
     requests: SiteRequests,
     rpc: DrupalRpc,
-    shown: ShownContent,
+    *,
+    notes: ShownNotes,
+    searches: SearchNotes,
 ) -> ContentTools:
     content = DrupalContent(
         rpc,
         search_method=settings.drupal_search_method,
         read_method=settings.drupal_read_method,
     )
-    return ContentTools(requests, content, shown=shown)
+    kept = KeptSearches(searches, recent_seconds=settings.search_recent_seconds)
+    return ContentTools(requests, content, shown=ShownContent(notes), kept=kept)
 
 
 def _site_catalogue(

@@ -50,6 +50,7 @@ def note_usage(
         metrics.duration(metrics.MetricName.RETRIEVAL_DURATION, milliseconds)
         metrics.duration(metrics.MetricName.RETRIEVAL_OWN_DURATION, own_milliseconds)
     state.shown = result.shown if result else None
+    state.found = result.found if result else None
     state.usage = UsageRow(
         tool=name,
         outcome=outcome,
@@ -103,6 +104,7 @@ async def close_call(state: CallState, close: CloseCall) -> None:
         call_id=state.call_id,
         usage=state.usage,
         shown=state.shown,
+        found=state.found,
     )
     try:
         with span(SpanName.CLOSE_CALL):

@@ -1,6 +1,7 @@
 """What a site's content looks like to us, however the site words it."""
 
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +15,20 @@ class SearchQuery:
     sort: str | None = None
     limit: int = 10
     offset: int = 0
+
+    def normalised(self) -> "SearchQuery":
+        """The same search in one spelling: Unicode composed, single spaces, filters in order."""
+        return replace(
+            self,
+            keywords=" ".join(unicodedata.normalize("NFC", self.keywords).split()),
+            types=_in_order(self.types),
+            drupal_versions=_in_order(self.drupal_versions),
+            categories=_in_order(self.categories),
+        )
+
+
+def _in_order(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(set(values)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +52,18 @@ class SearchPage:
     hits: tuple[SearchHit, ...]
     total: int
     offset: int
+    age_seconds: float | None = None
+    """Set on results that were kept: since the site found them for this person."""
+    stands_in: bool = False
+    """Whether they are shown because the site's search does not answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPage:
+    """What the site itself has just found, and for which search."""
+
+    query: SearchQuery
+    page: SearchPage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

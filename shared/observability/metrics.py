@@ -197,7 +197,7 @@ METRICS: dict[MetricName, MetricSpec] = {
     MetricName.CONTENT_COPIES: MetricSpec(
         _COUNT,
         (Dimension.OUTCOME,),
-        "Readings while the site was away: served from what the person was shown, or missing.",
+        "Readings and searches that a person's copies stood in for, or would have: served, missing.",
     ),
     MetricName.FAULTS: MetricSpec(
         _COUNT,

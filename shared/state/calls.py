@@ -11,7 +11,7 @@ from typing import Any, Final, LiteralString
 from psycopg.types.json import Jsonb
 
 from shared.domain.circuits import FleetView
-from shared.domain.content import Document
+from shared.domain.content import Document, FoundPage
 from shared.domain.grants import AuthenticatedCall, Grant, GrantStatus, SealedPair
 from shared.domain.identifiers import (
     CallId,
@@ -186,6 +186,8 @@ class EndedCall:
     usage: UsageRow | None
     shown: Document | None = None
     """What the site has shown to the person in this call."""
+    found: FoundPage | None = None
+    """What the site has found for the person in this call."""
 
 
 async def close(tx: Transaction, ended: EndedCall) -> None:

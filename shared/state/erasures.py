@@ -21,6 +21,8 @@ _BEGIN: LiteralString = """
         DELETE FROM app.tool_catalogue t USING begun WHERE t.user_id = begun.user_id
     ), shown AS (
         DELETE FROM app.content_shown c USING begun WHERE c.user_id = begun.user_id
+    ), kept AS (
+        DELETE FROM app.kept_searches k USING begun WHERE k.user_id = begun.user_id
     ), searches AS (
         DELETE FROM app.searches_shown s USING begun WHERE s.user_id = begun.user_id
     ), queries AS (

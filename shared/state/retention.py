@@ -181,6 +181,12 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         why="A day-old copy helps nobody, and the site may have changed its mind since.",
     ),
     RetentionRule(
+        name="kept_searches_old",
+        table="app.kept_searches",
+        condition="found_at < app.now() - interval '1 day'",
+        why="Day-old results help nobody.",
+    ),
+    RetentionRule(
         name="content_bodies_unread",
         table="app.content_bodies",
         condition="stored_at < app.now() - interval '1 hour'"

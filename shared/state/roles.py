@@ -92,6 +92,9 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "EXECUTE ON FUNCTION app.store_body(text)",
         "EXECUTE ON FUNCTION app.find_shown(uuid, text, integer)",
         "EXECUTE ON FUNCTION app.forget_shown(uuid, text)",
+        "EXECUTE ON FUNCTION app.keep_search(uuid, bytea, text, integer)",
+        "EXECUTE ON FUNCTION app.find_search(uuid, bytea, double precision)",
+        "EXECUTE ON FUNCTION app.forget_searches(uuid)",
         "SELECT, INSERT, UPDATE ON app.session_abilities",
     ),
     AppRole.OAUTH: (
@@ -175,6 +178,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, UPDATE, DELETE ON app.calls_in_flight",
         "SELECT, UPDATE, DELETE ON app.content_shown",
         "SELECT, UPDATE, DELETE ON app.content_bodies",
+        "SELECT, UPDATE, DELETE ON app.kept_searches",
         "SELECT, UPDATE, DELETE ON app.assertion_ids",
         "EXECUTE ON FUNCTION app.audit_coverage(double precision, double precision)",
         "EXECUTE ON FUNCTION app.make_audit_partitions(integer)",

@@ -20,7 +20,7 @@ from functions.mcp_endpoint.tools.definitions import (
     ToolOutput,
     ToolResult,
 )
-from functions.mcp_endpoint.tools.presentation import copy_notice
+from functions.mcp_endpoint.tools.presentation import age_notice, copy_notice
 from shared.domain.content import Document
 from shared.domain.grants import AuthenticatedCall
 from shared.domain.rate_limits import LimitName
@@ -62,6 +62,9 @@ class ConnectorSearchOutput(ToolOutput):
     """Structured content of ``search``."""
 
     results: list[ConnectorHit]
+    notice: str | None = Field(
+        default=None, description="Present if the results were kept: how old, and why."
+    )
 
 
 class ConnectorDocument(ToolOutput):
@@ -85,17 +88,20 @@ class ConnectorTools:
     ) -> ToolResult:
         """Search the site."""
         query = SearchArguments(query=_keywords(arguments.query))
-        page = await self._content.find(call, query)
+        found = await self._content.find(call, query)
+        page = found.page
         output = ConnectorSearchOutput(
             results=[
                 ConnectorHit(id=hit.content_id, title=hit.title, url=hit.url) for hit in page.hits
-            ]
+            ],
+            notice=None if page.age_seconds is None else age_notice(page),
         )
         return ToolResult(
             text=_as_text(output),
             structured=output,
             result_count=len(output.results),
             searched=searched(arguments.query, page),
+            found=found if page.age_seconds is None else None,
         )
 
     async def fetch(
@@ -150,7 +156,7 @@ def _metadata(document: Document) -> dict[str, str]:
 
 
 def _as_text(output: ToolOutput) -> str:
-    return json.dumps(output.model_dump(mode="json"), ensure_ascii=False)
+    return json.dumps(output.model_dump(mode="json", exclude_none=True), ensure_ascii=False)
 
 
 def connector_search_definition(tools: ConnectorTools) -> ToolDefinition:

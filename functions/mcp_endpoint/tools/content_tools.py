@@ -15,10 +15,11 @@ from functions.mcp_endpoint.tools.definitions import (
     ToolDefinition,
     ToolResult,
 )
+from functions.mcp_endpoint.tools.kept_searches import KeptSearches
 from functions.mcp_endpoint.tools.shown_content import ShownContent
 from functions.mcp_endpoint.tools.site_requests import SiteRequests
 from shared.circuit.retry_budget import Access
-from shared.domain.content import Document, SearchPage, SearchQuery
+from shared.domain.content import Document, FoundPage, SearchPage, SearchQuery
 from shared.domain.grants import AuthenticatedCall
 from shared.domain.rate_limits import LimitName
 from shared.domain.scopes import Scope
@@ -102,15 +103,18 @@ class Content(Protocol):
 class ContentTools:
     """Both tools, and what other views of the content need."""
 
-    def __init__(self, requests: SiteRequests, content: Content, *, shown: ShownContent) -> None:
+    def __init__(
+        self, requests: SiteRequests, content: Content, *, shown: ShownContent, kept: KeptSearches
+    ) -> None:
         self._requests = requests
         self._content = content
         self._shown = shown
+        self._kept = kept
 
     async def search(self, call: AuthenticatedCall, arguments: SearchArguments) -> ToolResult:
         """Search the site."""
-        page = await self.find(call, arguments)
-        return presentation.search_result(page, keywords=arguments.query)
+        found = await self.find(call, arguments)
+        return presentation.search_result(found, keywords=arguments.query)
 
     async def read(self, call: AuthenticatedCall, arguments: ReadArguments) -> ToolResult:
         """Read one document, or the next part of it."""
@@ -121,8 +125,8 @@ class ContentTools:
             raise ArgumentsInvalidError((("continue_from", rule),))
         return presentation.document_result(document, start=arguments.continue_from)
 
-    async def find(self, call: AuthenticatedCall, arguments: SearchArguments) -> SearchPage:
-        """One page of results."""
+    async def find(self, call: AuthenticatedCall, arguments: SearchArguments) -> FoundPage:
+        """One page of results; what this search found before while the site's search is away."""
         query = SearchQuery(
             keywords=arguments.query,
             types=tuple(arguments.types),
@@ -131,14 +135,19 @@ class ContentTools:
             sort=None if arguments.sort == "relevance" else arguments.sort,
             limit=arguments.limit,
             offset=arguments.offset,
-        )
-        return await self._requests.run(
-            call,
-            lambda token, seconds: self._content.search(
-                query, access_token=token, timeout_seconds=seconds
-            ),
-            access=Access.READ,
-        )
+        ).normalised()
+
+        async def ask_site() -> SearchPage:
+            return await self._requests.run(
+                call,
+                lambda token, seconds: self._content.search(
+                    query, access_token=token, timeout_seconds=seconds
+                ),
+                access=Access.READ,
+            )
+
+        page = await self._kept.search(call.grant.user_id, query, ask_site)
+        return FoundPage(query=query, page=page)
 
     async def document(self, call: AuthenticatedCall, content_id: str) -> Document:
         """One document, whole; a copy that the person was shown while the site is away."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shared.domain.content import Document
+from shared.domain.content import Document, FoundPage
 from shared.domain.grants import AuthenticatedCall
 from shared.domain.rate_limits import LimitName
 from shared.domain.scopes import Scope
@@ -73,6 +73,8 @@ class ToolResult:
     """Whether this is the next part of something that was read before."""
     shown: Document | None = None
     """What the site itself has just shown to the person, whole."""
+    found: FoundPage | None = None
+    """What the site itself has just found for the person."""
 
 
 class CallableTool(Protocol):

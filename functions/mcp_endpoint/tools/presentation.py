@@ -9,7 +9,7 @@ from pydantic import Field
 
 from functions.mcp_endpoint.tools.continuation import part_of
 from functions.mcp_endpoint.tools.definitions import LinkedResource, ToolOutput, ToolResult
-from shared.domain.content import Document, SearchHit, SearchPage
+from shared.domain.content import Document, FoundPage, SearchHit, SearchPage
 from shared.domain.usage import searched
 
 DOCUMENT_CHARACTERS_MAX = 40_000
@@ -38,6 +38,11 @@ class SearchOutput(ToolOutput):
     next_offset: int | None = Field(
         default=None, description="Present if there are more: the offset to ask for."
     )
+    results_age_seconds: int | None = Field(
+        default=None,
+        description="Present if the site was not asked, or does not answer: it found these for "
+        "this account so long ago.",
+    )
 
 
 class DocumentOutput(ToolOutput):
@@ -65,23 +70,27 @@ class DocumentOutput(ToolOutput):
     )
 
 
-def search_result(page: SearchPage, *, keywords: str) -> ToolResult:
+def search_result(found: FoundPage, *, keywords: str) -> ToolResult:
     """A page of results for ``keywords``."""
+    page = found.page
     after = page.offset + len(page.hits)
     output = SearchOutput(
         results=[_output_hit(hit) for hit in page.hits],
         total=page.total,
         offset=page.offset,
         next_offset=after if page.hits and after < page.total else None,
+        results_age_seconds=None if page.age_seconds is None else round(page.age_seconds),
     )
+    notice = "" if page.age_seconds is None else f"> {age_notice(page)}\n\n"
     return ToolResult(
-        text=_search_text(output),
+        text=notice + _search_text(output),
         structured=output,
         links=tuple(
             LinkedResource(uri=tutorial_uri(hit.id), title=hit.title) for hit in output.results
         ),
         result_count=len(output.results),
         searched=searched(keywords, page),
+        found=found if page.age_seconds is None else None,
     )
 
 
@@ -116,9 +125,22 @@ def document_result(document: Document, *, start: int) -> ToolResult:
 
 def copy_notice(age_seconds: float) -> str:
     """That this is a copy, and how old, in words for a model and a person."""
-    minutes = max(1, round(age_seconds / 60))
-    age = f"{minutes} minutes" if minutes < 120 else f"{round(minutes / 60)} hours"
-    return f"> The site does not answer at the moment. This is a copy from {age} ago."
+    return f"> The site does not answer at the moment. This is a copy from {_age(age_seconds)} ago."
+
+
+def age_notice(page: SearchPage) -> str:
+    """How old these results are, in words for a model and a person."""
+    age = _age(page.age_seconds or 0.0)
+    if page.stands_in:
+        return f"Search does not answer at the moment. These results are from {age} ago."
+    return f"These results are from {age} ago."
+
+
+def _age(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} seconds"
+    minutes = round(seconds / 60)
+    return f"{minutes} minutes" if minutes < 120 else f"{round(minutes / 60)} hours"
 
 
 def tutorial_uri(content_id: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import LiteralString
 
 from shared.domain.client_documents import DocumentContent
+from shared.domain.content import SearchQuery
 from shared.domain.identifiers import CallId, SignInId, UpstreamSubject, UserId, new_id
 from shared.domain.rate_limits import RATE_LIMITS, LimitName
 from shared.domain.sessions import EndCause
@@ -21,6 +22,7 @@ from shared.state import (
     content_cache,
     discarded_pairs,
     grants,
+    kept_searches,
     rate_limits,
     refresh_attempts,
     sessions,
@@ -245,6 +247,13 @@ async def a_copy(database: Database) -> None:
     row = await grant_row(database, await add_grant(database))
     async with database.autocommit() as tx:
         await content_cache.note(tx, UserId(row["user_id"]), "7", "what was shown")
+
+
+async def a_page_of_results(database: Database) -> None:
+    row = await grant_row(database, await add_grant(database))
+    async with database.autocommit() as tx:
+        query = SearchQuery(keywords="views")
+        await kept_searches.keep(tx, UserId(row["user_id"]), query, "what was found")
 
 
 async def a_body_nobody_reaches(database: Database) -> None:

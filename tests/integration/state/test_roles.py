@@ -70,6 +70,7 @@ REFUSED: dict[AppRole, tuple[LiteralString, ...]] = {
         "DELETE FROM app.calls_in_flight",
         "SELECT * FROM app.content_shown",
         "SELECT * FROM app.content_bodies",
+        "SELECT * FROM app.kept_searches",
         "INSERT INTO app.grants (grant_id) VALUES (gen_random_uuid())",
         "UPDATE app.grants SET user_id = gen_random_uuid()",
         "DELETE FROM app.grants",

@@ -28,6 +28,7 @@ from functions.mcp_endpoint.tool_errors import PersonPages
 from functions.mcp_endpoint.toolbox import Toolbox
 from functions.mcp_endpoint.tools.catalogue import ToolCatalogue, build_catalogue
 from functions.mcp_endpoint.tools.content_tools import ContentTools
+from functions.mcp_endpoint.tools.kept_searches import KeptSearches
 from functions.mcp_endpoint.tools.shown_content import ShownContent
 from functions.mcp_endpoint.tools.site_requests import SiteRequests
 from functions.mcp_endpoint.tools.site_tools import SiteToolRunner
@@ -201,11 +202,15 @@ async def an_endpoint(
     served: bool = False,
     remaining: Callable[[], float] = remaining_seconds,
     calls_at_once_max: int | None = None,
+    recent_seconds: int = 0,
 ) -> AsyncIterator[Endpoint]:
     """The app over in-memory pieces: called directly, or ``served`` on loopback."""
     if not served:
         endpoint = build(
-            "http://127.0.0.1:8000/mcp", remaining=remaining, calls_at_once_max=calls_at_once_max
+            "http://127.0.0.1:8000/mcp",
+            remaining=remaining,
+            calls_at_once_max=calls_at_once_max,
+            recent_seconds=recent_seconds,
         )
         endpoint.transport = httpx2.ASGITransport(endpoint.app, raise_app_exceptions=False)
         async with endpoint.protocol.running():
@@ -223,12 +228,14 @@ def build(
     *,
     remaining: Callable[[], float] = remaining_seconds,
     calls_at_once_max: int | None = None,
+    recent_seconds: int = 0,
 ) -> Endpoint:
     """The app over in-memory pieces, not served yet."""
     site, bearers, lists = Site(), Bearers(mcp_url), Lists()
     requests = SiteRequests(site, remaining_seconds=remaining, timeout_seconds=8.0)
     copies = Copies()
-    content = ContentTools(requests, site, shown=ShownContent(copies))
+    kept = KeptSearches(copies, recent_seconds=recent_seconds)
+    content = ContentTools(requests, site, shown=ShownContent(copies), kept=kept)
     catalogue = build_catalogue(content)
     site_catalogue = SiteCatalogue(requests=requests, site=site, lists=lists, rules=RULES)
     runner = SiteToolRunner(requests, site, base_url="https://site.example.org")

@@ -112,6 +112,7 @@ class Copies:
 
     def __init__(self) -> None:
         self.kept: dict[tuple[UserId, str], Document] = {}
+        self.pages: dict[tuple[UserId, SearchQuery], SearchPage] = {}
         self.outage: Exception | None = None
 
     async def find(self, user_id: UserId, content_id: str) -> Document | None:
@@ -125,6 +126,20 @@ class Copies:
         for key in [key for key in self.kept if key[0] == user_id]:
             if content_id in {None, key[1]}:
                 del self.kept[key]
+
+    async def find_search(
+        self, user_id: UserId, query: SearchQuery, *, seconds_max: float
+    ) -> SearchPage | None:
+        """What was found, if it is no older."""
+        if self.outage is not None:
+            raise self.outage
+        page = self.pages.get((user_id, query))
+        return None if page is None or (page.age_seconds or 0) > seconds_max else page
+
+    async def forget_searches(self, user_id: UserId) -> None:
+        """Drop them."""
+        for key in [key for key in self.pages if key[0] == user_id]:
+            del self.pages[key]
 
 
 async def a_readiness() -> HealthReport:

@@ -13,7 +13,7 @@ from functions.mcp_endpoint.call_state import CallState
 from functions.mcp_endpoint.held_response import HeldResponse
 from functions.mcp_endpoint.progress import reported_wait
 from functions.mcp_endpoint.tools import presentation
-from shared.domain.content import SearchHit, SearchPage
+from shared.domain.content import FoundPage, SearchHit, SearchPage, SearchQuery
 from tests.unit.mcp_endpoint.pieces import Endpoint, a_call, an_endpoint
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}
@@ -187,9 +187,10 @@ async def test_anything_but_http_is_left_alone() -> None:
     assert sent == []
 
 
-def _page(*, total: int, offset: int, summary: str | None = None) -> SearchPage:
+def _page(*, total: int, offset: int, summary: str | None = None) -> FoundPage:
     hit = SearchHit(content_id="1", title="One", url="https://e.org/1", summary=summary)
-    return SearchPage(hits=(hit,) if summary else (), total=total, offset=offset)
+    page = SearchPage(hits=(hit,) if summary else (), total=total, offset=offset)
+    return FoundPage(query=SearchQuery(keywords="views"), page=page)
 
 
 def test_no_results_come_with_advice() -> None:
