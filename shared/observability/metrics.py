@@ -197,7 +197,7 @@ METRICS: dict[MetricName, MetricSpec] = {
     MetricName.CONTENT_COPIES: MetricSpec(
         _COUNT,
         (Dimension.OUTCOME,),
-        "Readings and searches that a person's copies stood in for, or would have: served, missing.",
+        "Readings and searches that a person's copies stood in for, or would have.",
     ),
     MetricName.FAULTS: MetricSpec(
         _COUNT,

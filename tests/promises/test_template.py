@@ -72,6 +72,7 @@ PARAMETER_VALUES = {
     "DrupalClientId": "client",
     "SiteName": "Example",
     "MembershipUrl": "https://site.example/pricing",
+    "SearchRecentSeconds": "0",
     "DrupalSecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:drupal",
     "OriginSecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:origin",
     "CanarySecretArn": "arn:aws:secretsmanager:eu-central-1:1:secret:canary",
