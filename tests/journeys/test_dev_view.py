@@ -28,8 +28,8 @@ from tests.unit.dev_view.test_collector import a_request_ended, document, starte
 SECRETS = tuple(str(mint(kind)) for kind in TokenKind)
 NOBODY = "host=127.0.0.1 port=1"
 _EVENT = """
-    INSERT INTO app.audit_events (event_id, action, client_id, details)
-    VALUES (gen_random_uuid(), 'consent:given', %s, jsonb_build_object('scopes', %s::text))
+    SELECT app.audit_append(gen_random_uuid(), 'consent:given', NULL, NULL, NULL, %s,
+                            jsonb_build_object('scopes', %s::text))
 """
 
 
