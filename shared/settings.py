@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from shared.edge_settings import EdgeSettings
 from shared.settings_group import SecretTexts, SettingsGroup, Stage, UrlText, Words
 
 
@@ -284,7 +285,12 @@ class CleanupSettings(SettingsGroup):
 
 
 class McpEndpointFunctionSettings(
-    ObservabilitySettings, OriginSettings, StateSettings, UpstreamSettings, SafetyNetSettings
+    ObservabilitySettings,
+    OriginSettings,
+    EdgeSettings,
+    StateSettings,
+    UpstreamSettings,
+    SafetyNetSettings,
 ):
     """All that functions/mcp_endpoint reads."""
 
@@ -325,6 +331,7 @@ class McpEndpointFunctionSettings(
 class OAuthFunctionSettings(
     ObservabilitySettings,
     OriginSettings,
+    EdgeSettings,
     StateSettings,
     UpstreamSettings,
     SessionSettings,
@@ -339,11 +346,6 @@ class OAuthFunctionSettings(
         default=None,
         description="PEM file of an authority whose certificates are taken for client documents, "
         "beside the system's; local stage only.",
-    )
-    origin_secret: SecretStr | None = Field(
-        default=None,
-        description="What the edge sends as `x-origin-secret`, so that its word on the caller's "
-        "address counts; a former one may follow after a space. Empty: no edge.",
     )
     oauth_body_bytes_max: int = Field(
         default=64_000, gt=0, description="Largest form or JSON body accepted."

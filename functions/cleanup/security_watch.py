@@ -6,7 +6,7 @@ from typing import Final
 from shared.observability import metrics
 from shared.observability.logging import log
 from shared.observability.metrics import MetricName
-from shared.state import security_watch
+from shared.state import security_watch, session_networks
 from shared.state.database import Database, Transaction
 
 TICK_MINUTES: Final = 5
@@ -30,7 +30,9 @@ class SecurityWatch:
             if await self._minute_of_hour(tx) >= TICK_MINUTES:
                 return {}
             readers = await security_watch.bulk_readers(tx)
+            sessions = await session_networks.on_many(tx)
         metrics.count(MetricName.BULK_READERS, readers)
-        if readers:
-            log.warning("people read in bulk", people=readers)
-        return {"bulk_readers": readers}
+        metrics.count(MetricName.SESSIONS_ON_MANY_NETWORKS, sessions)
+        if readers or sessions:
+            log.warning("odd use within a day", bulk_readers=readers, roaming_sessions=sessions)
+        return {"bulk_readers": readers, "sessions_on_many_networks": sessions}

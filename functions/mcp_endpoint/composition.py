@@ -1,6 +1,6 @@
 """Plugs the real adapters together for the composition root; opens no connection itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from functions.mcp_endpoint.account_link import AccountLinks
 from functions.mcp_endpoint.admission import AdmissionRules, Turns
@@ -18,6 +18,7 @@ from functions.mcp_endpoint.app import McpEndpoint
 from functions.mcp_endpoint.bearer import BearerCheck, Challenges
 from functions.mcp_endpoint.exchange import ExchangeParts
 from functions.mcp_endpoint.mcp_server import McpProtocol, Offer, build_server
+from functions.mcp_endpoint.network_notes import NetworkNotes
 from functions.mcp_endpoint.permissions import Permissions
 from functions.mcp_endpoint.prompts import build_prompts
 from functions.mcp_endpoint.resources import Resources
@@ -49,6 +50,7 @@ from shared.assembly import (
 )
 from shared.circuit.guard import CircuitGuard
 from shared.circuit.watches import rpc_watch
+from shared.domain.caller_addresses import ToldAddresses
 from shared.domain.circuits import Dependency
 from shared.domain.identifiers import SessionId, UserId
 from shared.domain.scopes import offered_scopes
@@ -153,10 +155,12 @@ def compose(settings: McpEndpointFunctionSettings) -> Parts:
         prompts=build_prompts(),
     )
     table = CallsTable(opened.database, circuits, notes, searches)
+    networks = NetworkNotes(opened.database, ToldAddresses(settings.origin_secrets()))
     memory_pressure.on_pressure(table.verified.forget)
     memory_pressure.on_pressure(notes.clear)
     memory_pressure.on_pressure(searches.clear)
-    parts = _exchange_parts(settings, offer, table, links)
+    memory_pressure.on_pressure(networks.clear)
+    parts = replace(_exchange_parts(settings, offer, table, links), note_network=networks.note)
     app = McpEndpoint(
         parts,
         issuer_url=settings.issuer_url,

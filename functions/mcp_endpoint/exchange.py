@@ -32,6 +32,7 @@ from functions.mcp_endpoint.permissions import Permissions
 from functions.mcp_endpoint.tools.catalogue import scopes_to_ask
 from functions.mcp_endpoint.usage import CloseCall, close_call
 from shared.domain.grants import AuthenticatedCall
+from shared.domain.identifiers import SessionId
 from shared.errors.base import ServiceError
 from shared.errors.catalogue import ErrorCode
 from shared.errors.translation import JsonObject, as_service_error
@@ -54,6 +55,8 @@ class ExchangeParts:
     admission: AdmissionRules
     turns: Turns
     close_call: CloseCall
+    note_network: Callable[[Scope, SessionId], Awaitable[None]] | None = None
+    """Keeps from which networks a session is used."""
     settle: Callable[[], Awaitable[None]] | None = None
     """Ends what must not outlive the request; the answer has been sent by then."""
 
@@ -103,6 +106,8 @@ class MessageExchange:
                 await self._answer(state, message)
             finally:
                 await close_call(state, parts.close_call)
+                if parts.note_network is not None and not checked.reads_only:
+                    await parts.note_network(self._scope, checked.call.session_id)
                 if parts.settle is not None:
                     await parts.settle()
 

@@ -82,7 +82,7 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
             fetcher=_fetcher(settings, bytes_max=KEY_SET_BYTES_MAX),
             local=local,
         ),
-        caller_addresses=CallerAddresses(_secrets(settings)),
+        caller_addresses=CallerAddresses(settings.origin_secrets()),
         dynamic_registration_enabled=settings.dynamic_registration_enabled,
         body_bytes_max=settings.oauth_body_bytes_max,
         upstream_timeout_seconds=settings.drupal_oauth_timeout_seconds,
@@ -91,12 +91,6 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
     # Mangum would run the lifespan at every invocation; there is none.
     server = Mangum(create_app(dependencies), lifespan="off")
     return Parts(server=server, opened=opened, readiness=readiness)
-
-
-def _secrets(settings: OAuthFunctionSettings) -> list[str]:
-    """What proves the edge: the secret of today, and the former one while it changes."""
-    secret = settings.origin_secret
-    return secret.get_secret_value().split() if secret else []
 
 
 def _fetcher(settings: OAuthFunctionSettings, *, bytes_max: int) -> DocumentFetcher:

@@ -68,6 +68,7 @@ class MetricName(StrEnum):
     AUDIT_ARCHIVINGS = "AuditArchivings"
     AUDITED_CHANGES = "AuditedChanges"
     BULK_READERS = "BulkReaders"
+    SESSIONS_ON_MANY_NETWORKS = "SessionsOnManyNetworks"
     CIRCUIT_TRANSITIONS = "CircuitTransitions"
     CIRCUIT_OPEN_TIME = "CircuitOpenTime"
     CIRCUIT_REFUSALS = "CircuitRefusals"

@@ -257,6 +257,12 @@ METRICS: dict[MetricName, MetricSpec] = {
         "Runs of the cleanup that had the audit trail archived as far as due: ok or failed.",
         also_by=((Dimension.OUTCOME,),),
     ),
+    MetricName.SESSIONS_ON_MANY_NETWORKS: MetricSpec(
+        _COUNT,
+        (),
+        "Sessions that were used from more networks in a day than one person has; told every hour.",
+        also_by=(_IN_ALL,),
+    ),
     MetricName.AUDITED_CHANGES: MetricSpec(
         _COUNT,
         (Dimension.OUTCOME,),

@@ -175,6 +175,12 @@ RULES: Final[tuple[RetentionRule, ...]] = (
         why="A call that was never closed holds its slot for half a minute; then it means nothing.",
     ),
     RetentionRule(
+        name="session_networks_old",
+        table="app.session_networks",
+        condition="seen_at < app.now() - interval '1 day'",
+        why="How many networks a session had is asked of the last day only.",
+    ),
+    RetentionRule(
         name="content_shown_old",
         table="app.content_shown",
         condition="shown_at < app.now() - interval '1 day'",

@@ -96,6 +96,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "EXECUTE ON FUNCTION app.find_search(uuid, bytea, double precision)",
         "EXECUTE ON FUNCTION app.forget_searches(uuid)",
         "SELECT, INSERT, UPDATE ON app.session_abilities",
+        "EXECUTE ON FUNCTION app.note_session_network(uuid, bytea, integer)",
     ),
     AppRole.OAUTH: (
         *_EVERYBODY,
@@ -180,6 +181,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, UPDATE, DELETE ON app.content_bodies",
         "SELECT, UPDATE, DELETE ON app.kept_searches",
         "SELECT, UPDATE, DELETE ON app.assertion_ids",
+        "SELECT, UPDATE, DELETE ON app.session_networks",
         "EXECUTE ON FUNCTION app.audit_coverage(double precision, double precision)",
         "EXECUTE ON FUNCTION app.make_audit_partitions(integer)",
         "EXECUTE ON FUNCTION app.count_audit_strays()",

@@ -238,7 +238,8 @@ def test_no_secret_is_in_a_variable() -> None:
         given = variables(name)
         for key in {"DATABASE_URL", "DATABASE_URLS", "DRUPAL_CLIENT_SECRET"} & set(given):
             assert resolved(given[key], PARAMETER_VALUES).startswith("secret:")
-    assert resolved(variables("oauth")["ORIGIN_SECRET"], PARAMETER_VALUES).startswith("secret:")
+    for name in ("oauth", "mcp_endpoint"):
+        assert resolved(variables(name)["ORIGIN_SECRET"], PARAMETER_VALUES).startswith("secret:")
 
 
 def test_each_function_has_a_database_role_of_its_own() -> None:

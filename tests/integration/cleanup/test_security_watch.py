@@ -9,14 +9,16 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from functions.cleanup.security_watch import SecurityWatch
+from shared.domain.identifiers import SessionId, new_id
 from shared.observability import metrics
-from shared.state import security_watch
+from shared.state import security_watch, session_networks
 from shared.state.database import Database, Transaction
 from shared.state.roles import AppRole
+from tests.support.clock import DatabaseClock
 
 Admin = psycopg.Connection[Any]
 MANY = security_watch.BULK_ITEMS_MIN
-NAMES = ("BulkReaders",)
+NAMES = ("BulkReaders", "SessionsOnManyNetworks")
 
 
 @pytest.fixture
@@ -74,6 +76,32 @@ async def test_people_who_read_more_than_anybody_does_by_hand_are_counted(
     read(database_admin, 4, MANY, outcome="content_not_found")
 
     assert (await hourly(database, capsys))["BulkReaders"] == [1]
+
+
+async def test_sessions_that_many_networks_use_are_counted_for_a_day(
+    database: Database,
+    database_url: str,
+    clock: DatabaseClock,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    endpoint = Database(make_conninfo(database_url, user=AppRole.MCP_ENDPOINT.value))
+    many, fewer = SessionId(new_id()), SessionId(new_id())
+    async with endpoint.transaction() as tx:
+        for number in range(session_networks.NETWORKS_MAX + 5):
+            await session_networks.note(tx, many, f"198.51.{number}.0/24")
+        for number in range(session_networks.NETWORKS_MANY - 1):
+            for _ in range(2):
+                await session_networks.note(tx, fewer, f"198.51.{number}.0/24")
+    await endpoint.close()
+
+    first = await hourly(database, capsys)
+    async with database.autocommit() as tx:
+        kept = await tx.row("SELECT count(*) AS kept FROM app.session_networks")
+    clock.advance(86_400)
+
+    assert first["SessionsOnManyNetworks"] == [1]
+    assert kept == {"kept": session_networks.NETWORKS_MAX + session_networks.NETWORKS_MANY - 1}
+    assert (await hourly(database, capsys))["SessionsOnManyNetworks"] == [0]
 
 
 async def test_an_hour_without_any_is_told_too(

@@ -25,6 +25,7 @@ from shared.state import (
     kept_searches,
     rate_limits,
     refresh_attempts,
+    session_networks,
     sessions,
     sign_ins,
     tool_catalogue,
@@ -225,6 +226,12 @@ async def a_call(database: Database) -> None:
                 ),
             ),
         )
+
+
+async def a_network_of_a_session(database: Database) -> None:
+    session = await add_session(database)
+    async with database.transaction() as tx:
+        await session_networks.note(tx, session.session_id, "198.51.100.0/24")
 
 
 async def a_call_never_closed(database: Database) -> None:

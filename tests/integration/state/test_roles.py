@@ -69,6 +69,7 @@ REFUSED: dict[AppRole, tuple[LiteralString, ...]] = {
         "SELECT * FROM app.usage_events",
         "DELETE FROM app.calls_in_flight",
         "SELECT * FROM app.content_shown",
+        "SELECT * FROM app.session_networks",
         "SELECT * FROM app.content_bodies",
         "SELECT * FROM app.kept_searches",
         "INSERT INTO app.grants (grant_id) VALUES (gen_random_uuid())",
