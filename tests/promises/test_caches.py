@@ -14,6 +14,7 @@ from tests.promises.tree import ROOT
 CONTAINERS = frozenset({"dict", "set", "list", "deque", "defaultdict", "Counter", "OrderedDict"})
 
 BOUNDS: dict[str, str] = {
+    "functions/mcp_endpoint/network_notes.py:_noted": "NOTES_MAX",
     "functions/mcp_endpoint/search_notes.py:_kept": "NOTES_MAX",
     "functions/mcp_endpoint/shown_notes.py:_noted": "NOTES_MAX",
     "functions/mcp_endpoint/site_catalogue.py:_values": "PEOPLE_MAX",
