@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from fastapi import FastAPI
 from mangum import Mangum
 
 from functions.oauth import preregistered_clients
@@ -33,6 +34,7 @@ from shared.upstream.drupal_oauth import TOKEN_PATH
 class Parts:
     """The application, and what must be forgotten after a restore."""
 
+    app: FastAPI
     server: Mangum
     opened: OpenedAdapters
     readiness: OpenedReadiness
@@ -88,9 +90,10 @@ def compose(settings: OAuthFunctionSettings) -> Parts:
         upstream_timeout_seconds=settings.drupal_oauth_timeout_seconds,
         ride_out_seconds=RIDE_OUT_SECONDS_MAX,
     )
+    app = create_app(dependencies)
     # Mangum would run the lifespan at every invocation; there is none.
-    server = Mangum(create_app(dependencies), lifespan="off")
-    return Parts(server=server, opened=opened, readiness=readiness)
+    server = Mangum(app, lifespan="off")
+    return Parts(app=app, server=server, opened=opened, readiness=readiness)
 
 
 def _fetcher(settings: OAuthFunctionSettings, *, bytes_max: int) -> DocumentFetcher:

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from scripts.artifacts.build import Artifacts, BuildError, artifacts_in, current_artifacts
 from scripts.artifacts.managed_runtime import NoPythonError
@@ -21,7 +21,7 @@ from scripts.dev_view import tail
 from scripts.local_stack.announcement import announcement
 from scripts.local_stack.child_process import PartFailedError
 from scripts.local_stack.data_folder import DataFolder, DataFolderInUseError
-from scripts.local_stack.options import DATA_DIR_DEFAULT, FakeSite, RealSite, StackOptions
+from scripts.local_stack.options import DATA_DIR_DEFAULT, FakeSite, Front, RealSite, StackOptions
 from scripts.local_stack.pgbouncer import PgBouncerStartError
 from scripts.local_stack.postgres import PostgresStartError
 from scripts.local_stack.stack import STACK_FILE, running_stack
@@ -60,9 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--front",
-        choices=("urls", "edge"),
+        choices=get_args(Front),
         default="urls",
-        help="urls: both Function URLs, challenge header renamed; edge: one host, header restored",
+        help="urls: both Function URLs, challenge header renamed; edge: one host, header restored; "
+        "containers: the doors as a container runs them",
     )
     parser.add_argument("--log-level", default="INFO")
     parser.add_argument(

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from scripts.artifacts.build import Artifacts
 
 Dialect = Literal["5", "6"]
-Front = Literal["urls", "edge"]
+Front = Literal["urls", "edge", "containers"]
 
 REGION: Final = "eu-central-1"
 DATA_DIR_DEFAULT: Final = Path(".dev")
@@ -41,7 +41,8 @@ class StackOptions:
     data_dir: Path = DATA_DIR_DEFAULT
     site: FakeSite | RealSite = FakeSite()
     front: Front = "urls"
-    """`urls`: both Function URLs as they are; `edge`: one host before them, as with CloudFront."""
+    """`urls`: both Function URLs as they are; `edge`: one host before them, as with CloudFront;
+    `containers`: a process for each door in place of functions."""
     fixed_ports: bool = True
     """Off: free ports, for stacks that live for one test or one demo."""
     refresh_interval_seconds: float = 60.0

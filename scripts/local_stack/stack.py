@@ -36,6 +36,8 @@ from shared.state.migrator import migrate
 from shared.state.roles import AppRole
 
 STACK_FILE: Final = "stack.json"
+CONTAINER_VARIABLES: Final = {"DATABASE_CONNECTIONS_MAX": "10", "CALLS_AT_ONCE_MAX": "20"}
+"""As the Dockerfile sets them."""
 _WATCH_SECONDS: Final = 0.5
 _KMS_KEY_FIELD: Final = "key_id"
 
@@ -60,6 +62,7 @@ class Stack:
         self._drupal = ChildProcess("drupal", "scripts.fake_drupal", log_file=logs / "drupal.log")
         self._pool: PgBouncer | None = None
         self._edge: EdgeFront | None = None
+        self._containers: list[ChildProcess] = []
         self._origin_secret = secrets.token_urlsafe(32)
         self.functions: list[FunctionSpec] = []
         self._callers: list[asyncio.Task[None]] = []
@@ -133,7 +136,10 @@ class Stack:
         for specification in self.functions:
             # Now, with the settings' names; the function itself starts with its first call only.
             FUNCTION_SETTINGS[specification.name].from_environment(specification.environment)
-            await self.emulator.start(specification)
+            if specification.has_url and self.options.front == "containers":
+                await self._start_container(specification)
+            else:
+                await self.emulator.start(specification)
         if self.options.front == "edge":
             self._edge = EdgeFront(
                 host="127.0.0.1",
@@ -143,6 +149,17 @@ class Stack:
                 origin_secret=self._origin_secret,
             )
             await self._edge.listen()
+
+    async def _start_container(self, door: FunctionSpec) -> None:
+        container = ChildProcess(
+            door.name, "functions.container", log_file=self.folder.logs / f"{door.name}.log"
+        )
+        container.start(
+            [door.name, "--host", door.host, "--port", str(door.port)],
+            {**door.environment, **CONTAINER_VARIABLES},
+        )
+        self._containers.append(container)
+        await container.wait_until_it_listens(door.host, door.port)
 
     def _start_callers(self, queues: QueueAddresses) -> None:
         sqs = sdk_client("sqs", self.addresses.aws_url)
@@ -170,7 +187,7 @@ class Stack:
         """
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            for part in (self._aws, self._drupal):
+            for part in (self._aws, self._drupal, *self._containers):
                 if part.has_ended:
                     raise PartFailedError(part.obituary())
             if self.postgres.has_ended:
@@ -189,6 +206,8 @@ class Stack:
         await self.emulator.stop()
         if self.watching is not None:
             await self.watching.stop()
+        for container in self._containers:
+            container.stop()
         self._drupal.stop()
         self._aws.stop()
         if self._pool is not None:

@@ -6,8 +6,8 @@ never let an exception's text out: the platform would print it beside our redact
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 from shared.observability import (
@@ -85,6 +85,17 @@ def instrument(
     Raises:
         TracingUnavailableError: the provider of traces is not in this artifact.
     """
+    start(service, settings)
+    _Process.trace_of = staticmethod(trace_of)
+    return observed_handler
+
+
+def start(service: str, settings: InstrumentSettings) -> None:
+    """Start observability for this process, which serves requests under ``recorded``.
+
+    Raises:
+        TracingUnavailableError: the provider of traces is not in this artifact.
+    """
     stage = str(settings.stage)
     logging.configure(
         service=service, level=settings.log_level, stage=stage, release=settings.release
@@ -97,8 +108,6 @@ def instrument(
     )
     report_crashes(settings)
     _Process.function = service
-    _Process.trace_of = staticmethod(trace_of)
-    return observed_handler
 
 
 def report_crashes(settings: InstrumentSettings) -> None:
@@ -122,10 +131,7 @@ def observed_handler(handler: Handler) -> Handler:
         try:
             return _run(handler, event, context)
         finally:
-            recovery.settle(background=_is_background(event))
-            circuit_states.measure()
-            memory_pressure.relieve()
-            metrics.flush()
+            settle(background=_is_background(event))
             crash_reports.flush()
 
     work.__name__ = _Process.function
@@ -155,6 +161,21 @@ def _begin(event: Any, context: Any) -> AbstractContextManager[RequestContext]:
 
 
 def _run(handler: Handler, event: Any, context: Any) -> Any:
+    facts = {"lambda_request_id": getattr(context, "aws_request_id", None), **_described(event)}
+    with recorded(**facts):
+        answer = handler(event, context)
+        if isinstance(answer, Mapping) and isinstance(answer.get("statusCode"), int):
+            request_context.note(status=answer["statusCode"])
+    return answer
+
+
+@contextmanager
+def recorded(**facts: object) -> Iterator[None]:
+    """A line at the begin and one at the end of the request under way, its metrics, its crash.
+
+    Raises:
+        InvocationError: the block raised; details are in the log and in the crash report.
+    """
     request = request_context.required()
     started = time.perf_counter()
     failed = False
@@ -164,14 +185,12 @@ def _run(handler: Handler, event: Any, context: Any) -> Any:
     log.info(
         "invocation started",
         cold_start=request.cold_start,
-        lambda_request_id=getattr(context, "aws_request_id", None),
         trace_id=request.trace.trace_id,
-        **_described(event),
+        **facts,
     )
     try:
         with crash_reports.timed(request.function):
-            answer = handler(event, context)
-        _note_status(answer)
+            yield
     except Exception as error:  # noqa: BLE001 - the last one that can keep its text inside
         failed = True
         recovery.surfaced()
@@ -185,18 +204,20 @@ def _run(handler: Handler, event: Any, context: Any) -> Any:
             **{**request.notes, "failed": failed},
             duration_milliseconds=round(milliseconds, 3),
         )
-    return answer
+
+
+def settle(*, background: bool) -> None:
+    """What follows an answer: faults that nothing recovered, memory, metrics."""
+    recovery.settle(background=background)
+    circuit_states.measure()
+    memory_pressure.relieve()
+    metrics.flush()
 
 
 def _crashed(error: Exception) -> None:
     report_id = crash_reports.report(error)
     log.exception("invocation failed", error=error, report_id=report_id)
     metrics.count(MetricName.INVOCATION_FAILURES)
-
-
-def _note_status(answer: Any) -> None:
-    if isinstance(answer, Mapping) and isinstance(answer.get("statusCode"), int):
-        request_context.note(status=answer["statusCode"])
 
 
 def _is_background(event: Any) -> bool:

@@ -73,8 +73,8 @@ async def answer_to_a_call(world: World, kept: ClientMemory) -> int:
 
 @pytest.mark.parametrize(
     ("front", "dialect"),
-    [("urls", 6), ("edge", 6), ("urls", 5)],
-    ids=["two-hosts", "one-host", "simple_oauth-5"],
+    [("urls", 6), ("edge", 6), ("containers", 6), ("urls", 5)],
+    ids=["two-hosts", "one-host", "containers", "simple_oauth-5"],
 )
 async def test_a_person_signs_in_searches_and_reads_with_clients_of_every_age(
     tmp_path: Path, front: Front, dialect: int

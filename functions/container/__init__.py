@@ -1,0 +1,1 @@
+"""The same doors and schedules as processes, for teams that run containers."""
