@@ -29,8 +29,12 @@ def test_the_image_serves_where_it_says_and_as_nobody_special() -> None:
 
 
 def test_what_the_image_ships_is_what_was_tested() -> None:
-    pins = set(re.findall(r"^\S+==\S+", (ROOT / "requirements/container.txt").read_text(), re.MULTILINE))
-    tested = set(re.findall(r"^\S+==\S+", (ROOT / "requirements/dev.txt").read_text(), re.MULTILINE))
+    pins = set(
+        re.findall(r"^\S+==\S+", (ROOT / "requirements/container.txt").read_text(), re.MULTILINE)
+    )
+    tested = set(
+        re.findall(r"^\S+==\S+", (ROOT / "requirements/dev.txt").read_text(), re.MULTILINE)
+    )
 
     assert pins
     assert pins <= tested
