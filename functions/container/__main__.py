@@ -5,11 +5,13 @@ An image serves all roles, a container one of them: each has database rights of 
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from functions.container import clock, doors, migrations
 from functions.container.roles import PORT_DEFAULT, Role
+from shared.settings_group import SettingsError
 
 _STARTS: Final[Mapping[Role, Callable[[argparse.Namespace], int]]] = {
     Role.MCP_ENDPOINT: lambda given: doors.serve(given.role, host=given.host, port=given.port),
@@ -27,7 +29,11 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1", help="of a door; 0.0.0.0 in an image")
     parser.add_argument("--port", type=int, default=PORT_DEFAULT, help="of a door")
     given = parser.parse_args()
-    return _STARTS[given.role](given)
+    try:
+        return _STARTS[given.role](given)
+    except SettingsError as error:
+        print(f"{given.role}: {error}", file=sys.stderr)  # noqa: T201 - no log without settings
+        return 1
 
 
 if __name__ == "__main__":

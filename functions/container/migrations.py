@@ -1,8 +1,12 @@
 """The database's two steps of a release, by a container that ends."""
 
-from functions.migrate.handler import handler
-from functions.migrate.requests import Step
+import importlib
+from collections.abc import Callable
+from typing import Any, Final
+
 from shared.observability.instrument import InvocationError
+
+_STEPS: Final = ("expand", "contract")
 
 
 def run() -> int:
@@ -11,9 +15,13 @@ def run() -> int:
     Both steps at once: a host that replaces containers has no moment between old code and new, so
     nothing that old code needs may be taken away but by the release after.
     """
+    # Imported here: a process is one function, and starts the observability of one.
+    handler: Callable[[dict[str, str], Any], object] = importlib.import_module(
+        "functions.migrate.handler"
+    ).handler
     try:
-        for step in Step:
-            handler({"step": step.value}, None)
+        for step in _STEPS:
+            handler({"step": step}, None)
     except InvocationError:
         return 1
     return 0
