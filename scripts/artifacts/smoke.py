@@ -45,6 +45,7 @@ SETTINGS: Final = {
                 "token_refresh",
                 "cleanup",
                 "containment",
+                "report",
                 "migrate",
             )
         }

@@ -199,6 +199,7 @@ def recorded(**facts: object) -> Iterator[None]:
     finally:
         milliseconds = (time.perf_counter() - started) * 1000
         metrics.duration(MetricName.INVOCATION_DURATION, milliseconds)
+        memory_pressure.count_use(milliseconds)
         log.info(
             "invocation ended",
             **{**request.notes, "failed": failed},

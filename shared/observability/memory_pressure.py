@@ -20,6 +20,7 @@ _STATM: Final = Path("/proc/self/statm")
 
 
 class _Environment:
+    memory_mb: int | None = None
     limit_bytes: int | None = None
     drops: tuple[Callable[[], None], ...] = ()
     retires = False
@@ -27,6 +28,7 @@ class _Environment:
 
 def configure(*, memory_mb: int | None, share_max: float) -> None:
     """Watch this process: it may hold ``share_max`` of ``memory_mb``; None turns it off."""
+    _Environment.memory_mb = memory_mb
     _Environment.limit_bytes = (
         None if memory_mb is None else int(memory_mb * BYTES_PER_MB * share_max)
     )
@@ -50,6 +52,14 @@ def resident_bytes() -> int:
     except (OSError, ValueError, IndexError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def count_use(milliseconds: float) -> None:
+    """Count what an invocation of so many milliseconds has used of what is paid for."""
+    metrics.gauge(MetricName.MEMORY_USED, resident_bytes() / BYTES_PER_MB)
+    if _Environment.memory_mb is not None:
+        gigabytes = _Environment.memory_mb / 1024
+        metrics.count(MetricName.GIGABYTE_SECONDS, milliseconds / 1000 * gigabytes)
 
 
 def relieve() -> None:

@@ -10,6 +10,8 @@ class MetricName(StrEnum):
     INVOCATION_FAILURES = "InvocationFailures"
     INVOCATION_DURATION = "InvocationDuration"
     COLD_STARTS = "ColdStarts"
+    GIGABYTE_SECONDS = "GigabyteSeconds"
+    MEMORY_USED = "MemoryUsed"
     SCHEDULED_RUNS = "ScheduledRuns"
     SPAN_DURATION = "SpanDuration"
     CRASH_REPORTS = "CrashReports"

@@ -17,6 +17,7 @@ NAMESPACE = "DrupalizeMcp"
 _IN_ALL: tuple[Dimension, ...] = ()
 _COUNT = MetricUnit.Count
 _MILLISECONDS = MetricUnit.Milliseconds
+_MEGABYTES = MetricUnit.Megabytes
 
 METRICS: dict[MetricName, MetricSpec] = {
     MetricName.INVOCATIONS: MetricSpec(_COUNT, (), "Invocations of the function."),
@@ -28,6 +29,12 @@ METRICS: dict[MetricName, MetricSpec] = {
     ),
     MetricName.INVOCATION_DURATION: MetricSpec(
         _MILLISECONDS, (), "From the handler's first line to its last."
+    ),
+    MetricName.GIGABYTE_SECONDS: MetricSpec(
+        _COUNT, (), "Time of an invocation times the memory that the function is given."
+    ),
+    MetricName.MEMORY_USED: MetricSpec(
+        _MEGABYTES, (), "Memory that the environment holds at the end of an invocation."
     ),
     MetricName.COLD_STARTS: MetricSpec(_COUNT, (), "First invocations of an environment."),
     MetricName.SCHEDULED_RUNS: MetricSpec(

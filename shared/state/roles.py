@@ -33,9 +33,11 @@ class AppRole(StrEnum):
     CLEANUP = "app_cleanup"
     CONTAINMENT = "app_containment"
     """Of an operator at ``scripts/contain``; no function connects as it."""
+    REPORT = "app_report"
+    """Of whoever runs ``scripts/report``: reads counts of usage, and nothing else."""
 
 
-OPERATORS_ROLES: Final = frozenset({AppRole.CONTAINMENT})
+OPERATORS_ROLES: Final = frozenset({AppRole.CONTAINMENT, AppRole.REPORT})
 
 STATEMENT_TIMEOUT_MILLISECONDS: Final[Mapping[AppRole, int]] = {
     AppRole.MCP_ENDPOINT: 3_000,
@@ -43,6 +45,7 @@ STATEMENT_TIMEOUT_MILLISECONDS: Final[Mapping[AppRole, int]] = {
     AppRole.TOKEN_REFRESH: 5_000,
     AppRole.CLEANUP: 30_000,
     AppRole.CONTAINMENT: 15_000,
+    AppRole.REPORT: 30_000,
 }
 
 _EVERYBODY: Final[tuple[LiteralString, ...]] = (
@@ -198,6 +201,16 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, UPDATE, DELETE ON app.rate_limits",
     ),
     # Ends and forgets, and sees no token, key, salt or address on the way.
+    AppRole.REPORT: (
+        "SELECT ON app.usage_rolled",
+        "SELECT ON app.usage_hours",
+        "SELECT ON app.usage_days",
+        "SELECT ON app.usage_day_people",
+        "SELECT ON app.usage_day_access",
+        "SELECT ON app.usage_day_content",
+        "SELECT ON app.usage_day_queries",
+        "SELECT ON app.content_titles",
+    ),
     AppRole.CONTAINMENT: (
         *_EVERYBODY,
         "SELECT (client_id, blocked_at) ON app.clients",

@@ -138,6 +138,18 @@ REFUSED: dict[AppRole, tuple[LiteralString, ...]] = {
         "UPDATE app.data_keys SET generation = 9",
         "UPDATE app.data_keys SET created_at = now()",
     ),
+    AppRole.REPORT: (
+        "SELECT * FROM app.usage_events",
+        "SELECT * FROM app.searches_shown",
+        "SELECT * FROM app.users",
+        "SELECT * FROM app.grants",
+        "SELECT * FROM app.sessions",
+        "SELECT * FROM app.audit_events",
+        "SELECT app.audit_append(gen_random_uuid(), 'x', NULL, NULL, NULL, NULL, '{}')",
+        "DELETE FROM app.usage_days",
+        "UPDATE app.usage_hours SET calls = 0",
+        "INSERT INTO app.usage_rolled VALUES ('day', now(), now(), 0)",
+    ),
     AppRole.CONTAINMENT: (
         "SELECT * FROM app.authenticate_call('x')",
         "SELECT token_hash FROM app.access_tokens",
