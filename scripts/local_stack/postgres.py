@@ -179,6 +179,44 @@ class PostgresServer:
         self._launch()
         self._wait_until_ready()
 
+    def lose_everything(self) -> None:
+        """Crash, and delete the data: what a dump or a replica is kept for."""
+        self.crash()
+        shutil.rmtree(self._data_dir)
+
+    def come_back_empty(self) -> None:
+        """A new, empty server at the same address.
+
+        Raises:
+            PostgresStartError: it did not come back.
+        """
+        self._create()
+        self.come_back()
+
+    def dump(self, database: str, file: Path) -> None:
+        """Write a database to ``file`` in pg_dump's own format.
+
+        Raises:
+            subprocess.CalledProcessError: it could not.
+        """
+        with file.open("wb") as target:
+            subprocess.run(
+                [self._bin_dir / "pg_dump", "--format=custom", self.conninfo(database)],
+                check=True,
+                stdout=target,
+            )
+
+    def restore(self, database: str, file: Path) -> None:
+        """Read ``file`` into an empty database; without rights, whose roles are not there yet.
+
+        Raises:
+            subprocess.CalledProcessError: it could not.
+        """
+        program = str(self._bin_dir / "pg_restore")
+        options = ["--exit-on-error", "--no-owner", "--no-acl", "--dbname"]
+        with file.open("rb") as source:
+            subprocess.run([program, *options, self.conninfo(database)], check=True, stdin=source)
+
     def _end(self) -> None:
         if self._process is not None and self._process.poll() is None:
             # Fast shutdown; a throwaway server need not even write its checkpoint.
