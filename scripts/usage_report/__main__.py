@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.usage_report import page, text
 from scripts.usage_report.cloudwatch import CloudWatchMetrics
@@ -42,6 +43,13 @@ def _days(given: str) -> int:
     return days
 
 
+def _folder(given: str) -> Path:
+    folder = Path(given)
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {given}")
+    return folder
+
+
 def _day(given: str) -> datetime:
     return datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=UTC)
 
@@ -58,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page, too")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "--logs", type=Path, metavar="FOLDER", help="resources from a local stack's logs"
+        "--logs", type=_folder, metavar="FOLDER", help="resources from a local stack's logs"
     )
     where.add_argument("--cloudwatch", metavar="STAGE", help="resources from CloudWatch")
     return parser
@@ -102,6 +110,9 @@ async def _run(given: argparse.Namespace, environment: Mapping[str, str]) -> int
         return 0
     except ServiceError as error:
         print(f"FAILED: {error.code.value}", file=sys.stderr)
+        return 1
+    except (BotoCoreError, ClientError) as error:
+        print(f"FAILED: CloudWatch: {type(error).__name__}", file=sys.stderr)
         return 1
     finally:
         await database.close()

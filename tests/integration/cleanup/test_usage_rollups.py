@@ -1,5 +1,6 @@
 """Usage becomes counts by hour and day: once, whole, whatever comes late, and without people."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
@@ -178,8 +179,28 @@ async def test_a_run_that_is_stopped_is_taken_up_by_the_next(
     assert totals(database_admin, "calls") == (10,)
 
 
+async def test_two_runs_at_once_count_everything_once(
+    database: Database,
+    database_url: str,
+    database_admin: Admin,
+    clock: DatabaseClock,
+    midnight: datetime,
+) -> None:
+    for number in range(4):
+        keep(database_admin, a_search(midnight + number * HOUR, uuid4()))
+    clock.advance(DAY.total_seconds())
+    other = Database(make_conninfo(database_url, user=AppRole.CLEANUP.value))
+    try:
+        await asyncio.gather(roll(database), roll(other))
+    finally:
+        await other.close()
+
+    assert totals(database_admin, "calls", "searches") == (4, 4)
+    assert sum(row["calls"] for row in rows(database_admin, ROLLED_UP[0])) == 4
+
+
 async def test_people_are_counted_over_days_and_small_segments_are_not_told(
-    database: Database, database_admin: Admin, clock: DatabaseClock, midnight: datetime
+    database: Database, database_admin: Admin, midnight: datetime
 ) -> None:
     people = [uuid4() for _ in range(7)]
     for person in people[:5]:
@@ -189,14 +210,12 @@ async def test_people_are_counted_over_days_and_small_segments_are_not_told(
     # Two were here ten days ago, one of them four weeks ago too.
     keep(database_admin, *(a_search(midnight - 10 * DAY, person) for person in people[:2]))
     keep(database_admin, a_search(midnight - 29 * DAY, people[0]))
-    clock.advance(DAY.total_seconds())
-    await roll(database)
-    await roll(database)
+    async with database.transaction() as tx:
+        await usage_days.roll_day(tx, midnight)
 
     found = {
         (row["window_days"], row["segment"]): (row["people"], row["returning_people"])
         for row in rows(database_admin, ROLLED_UP[2])
-        if row["day"] == midnight
     }
     assert found[1, "all"] == (7, 2)
     assert found[7, "all"] == (7, 2)

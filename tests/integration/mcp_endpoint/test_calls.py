@@ -28,6 +28,8 @@ async def test_a_person_searches_and_reads_with_their_own_account(
             read = await client.call_tool("get_tutorial", {"id": hits[0]["id"]})
             status = await client.call_tool("account_status")
         usage = await stack.usage()
+        async with stack.database.autocommit() as tx:
+            search, reading, _ = await tx.rows("SELECT * FROM app.usage_events ORDER BY event_id")
 
     assert len(hits) == 2
     assert found.structured_content["next_offset"] == 2
@@ -41,6 +43,9 @@ async def test_a_person_searches_and_reads_with_their_own_account(
         ("get_tutorial", "ok", hits[0]["id"], 1),
         ("account_status", "ok", None, None),
     ]
+    assert (search["query"], search["first_rank"], search["may_read"]) == ("module", 1, True)
+    assert (reading["search_id"], reading["search_rank"]) == (search["event_id"], 1)
+    assert (search["entitlement"], reading["entitlement"]) == ("unasked", "allowed")
 
 
 async def test_an_expired_site_token_is_renewed_within_the_call(

@@ -180,3 +180,18 @@ async def test_only_what_the_person_found_themselves_and_lately_counts_as_chosen
     await close_as(database, mine, READING)
 
     assert await ranks(database) == [("8", None), ("8", None)]
+
+
+async def test_a_reading_is_looked_for_in_the_latest_twenty_searches_only(
+    database: Database,
+) -> None:
+    grant_id = await add_grant(database)
+    await close_as(database, grant_id, SEARCH)
+    other = replace(SEARCH, searched=Searched(query="other", offset=0, content_ids=("1",)))
+    for _ in range(19):
+        await close_as(database, grant_id, other)
+    await close_as(database, grant_id, READING)
+    await close_as(database, grant_id, other)
+    await close_as(database, grant_id, READING)
+
+    assert await ranks(database) == [("8", 12), ("8", None)]

@@ -100,6 +100,29 @@ def test_without_a_database_to_read_nothing_is_tried(
     assert "set DATABASE_URL" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("report_url")
+def test_cloudwatch_that_does_not_answer_fails_the_report_with_a_word(
+    database_admin: psycopg.Connection[object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    database_admin.execute("INSERT INTO app.usage_rolled VALUES ('day', '2026-03-01', now(), 0)")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+
+    assert run("--cloudwatch", "prod") == 1
+    assert "FAILED: CloudWatch: EndpointConnectionError" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("--logs", "/no/such/folder")
+    assert "there is no folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("days", ["0", "367", "x"])
 def test_a_period_is_bounded(days: str) -> None:
     with pytest.raises(SystemExit):
