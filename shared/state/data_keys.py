@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 from shared.domain.data_keys import WrappedDataKey
+from shared.state import audit_events
+from shared.state.audit_events import AuditAction
 from shared.state.database import Database, Transaction
 
 __all__ = [
@@ -152,8 +154,15 @@ class StoredDataKeys:
 
     async def add(self, key: WrappedDataKey) -> bool:
         """Store a new generation; False when it exists already."""
-        async with self._database.autocommit() as tx:
-            return await add(tx, key)
+        async with self._database.transaction() as tx:
+            added = await add(tx, key)
+            await audit_events.append(
+                tx,
+                AuditAction.DATA_KEY_MADE,
+                details={"key_generation": key.generation},
+                happened=added,
+            )
+        return added
 
 
 def _columns(key: WrappedDataKey) -> dict[str, Any]:
