@@ -65,7 +65,7 @@ def _changed_by_sql() -> Mapping[str, frozenset[str]]:
 def _constants(tree: ast.Module) -> dict[str, str]:
     found: dict[str, str] = {}
     for node in tree.body:
-        target = node.target if isinstance(node, ast.AnnAssign) else None
+        target: ast.expr | None = node.target if isinstance(node, ast.AnnAssign) else None
         if isinstance(node, ast.Assign):
             target = node.targets[0]
         if isinstance(target, ast.Name) and isinstance(node, ast.Assign | ast.AnnAssign):

@@ -42,7 +42,7 @@ def tools() -> Iterator[str]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("ToolDefinition"):
                 names = (k.value for k in node.keywords if k.arg == "name")
-                yield from (n.value for n in names if isinstance(n, ast.Constant))
+                yield from (str(n.value) for n in names if isinstance(n, ast.Constant))
     yield METRIC_NAME
     yield USAGE_NAME
 

@@ -180,10 +180,13 @@ class UpstreamWorld:
         return [one["outcome"] for one in found]
 
     async def audit(self) -> list[tuple[str, Any]]:
-        """Audit events as action and details, in order."""
+        """Audit events as action and details, in order; not that of the first data key, which
+        every world begins with."""
         async with self.own.database.autocommit() as tx:
             found = await tx.rows(
-                "SELECT action, details FROM app.audit_events ORDER BY occurred_at, event_id"
+                "SELECT action, details FROM app.audit_events"
+                " WHERE (action, details) <> ('data_key:made', '{\"key_generation\": 1}')"
+                " ORDER BY occurred_at, event_id"
             )
         return [(one["action"], one["details"]) for one in found]
 

@@ -90,6 +90,7 @@ async def test_audit_events_tell_the_story(
         "client:registered",
         "code:redeemed",
         "consent:given",
+        "data_key:made",
         "grant:created",
         "sign_in:completed",
     ]
