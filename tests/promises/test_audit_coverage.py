@@ -104,6 +104,7 @@ NO_EVENT: Final[Mapping[str, str]] = {
     "session_abilities.remember": "what a client can do, as it says itself",
     "sessions.answer_anew": "the same answer to the same refresh, which was an event",
     "sessions.end": "no code of the functions calls it",
+    "session_networks.note": _MEASURE,
     "sign_ins.begin": "an intent; what comes of it is an event",
     "suspended_grants.begin_try": _BOOKKEEPING,
     "suspended_grants.make_due": _BOOKKEEPING,

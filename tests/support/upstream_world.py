@@ -180,8 +180,10 @@ class UpstreamWorld:
         return [one["outcome"] for one in found]
 
     async def audit(self) -> list[tuple[str, Any]]:
-        """Audit events as action and details, in order; not that of the first data key, which
-        every world begins with."""
+        """Audit events as action and details, in order.
+
+        Not that of the first data key, which every world begins with.
+        """
         async with self.own.database.autocommit() as tx:
             found = await tx.rows(
                 "SELECT action, details FROM app.audit_events"
