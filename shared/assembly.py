@@ -26,7 +26,7 @@ from shared.upstream.transport import TransportLimits
 from shared.vault import kms_data_keys
 from shared.vault.kms_data_keys import KmsDataKeys
 from shared.vault.token_vault import TokenVault
-from shared.workflows.readiness import ReadinessCheck
+from shared.workflows.readiness import Look, ReadinessCheck, not_looked_at
 from shared.workflows.safety_nets import SafetyNets
 
 
@@ -165,12 +165,21 @@ class OpenedReadiness:
 def readiness_of(
     settings: UpstreamSettings, opened: OpenedAdapters, *, dependency: Dependency, path: str
 ) -> OpenedReadiness:
-    """Postgres, KMS, and the site at ``path``, which stands for ``dependency``."""
+    """Postgres, KMS, and the site at ``path``, which stands for ``dependency``.
+
+    The search engine is behind the site's JSON-RPC: only searches tell how it is.
+    """
     probe = SiteProbe(
         site_of(settings), path, operation=dependency.value, limits=limits_of(settings)
     )
-    looks = {dependency: probe.look, Dependency.KMS: opened.kms.look}
-    check = ReadinessCheck(StoredCircuits(opened.database), looks)
+    looks: dict[Dependency, Look] = {dependency: probe.look, Dependency.KMS: opened.kms.look}
+    if dependency is Dependency.DRUPAL_RPC:
+        looks[Dependency.DRUPAL_SEARCH] = not_looked_at
+    check = ReadinessCheck(
+        StoredCircuits(opened.database),
+        looks,
+        own_circuit=lambda name: opened.circuits.standing(name).state,
+    )
     return OpenedReadiness(check=check, probe=probe)
 
 

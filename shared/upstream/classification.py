@@ -83,6 +83,12 @@ OUTAGE_RULES: tuple[Rule, ...] = (
     Rule("server_fault", lambda a: a.status >= 500 or a.status < 200, _unavailable),
 )
 
+# A look without a token is refused, in whatever words: only somebody else says 200 and no JSON.
+PROBE_RULES: tuple[Rule, ...] = (
+    *OUTAGE_RULES,
+    Rule("page", lambda a: a.status == 200 and a.document is None, _unavailable),
+)
+
 _BAD_REFRESH_TEXT = "the refresh token is invalid"
 _BAD_REFRESH_HINTS = (
     "token has been revoked",

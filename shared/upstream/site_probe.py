@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from shared.observability.spans import SpanName
-from shared.upstream.classification import OUTAGE_RULES, first_failure
+from shared.upstream.classification import PROBE_RULES, first_failure
 from shared.upstream.drupal_site import DrupalSite
 from shared.upstream.transport import PooledTransport, TransportLimits, observed
 
@@ -35,7 +35,7 @@ class SiteProbe:
             answer = await self._transport.get(
                 self._url, headers={}, timeout_seconds=PROBE_SECONDS_MAX
             )
-            failure = first_failure(OUTAGE_RULES, answer)
+            failure = first_failure(PROBE_RULES, answer)
             if failure is not None:
                 raise failure
         return (time.perf_counter() - started) * 1000

@@ -33,6 +33,18 @@ Raises a ServiceError when it is away.
 _GIVEN_UP: Final = {CircuitState.OPEN, CircuitState.HALF_OPEN, CircuitState.FORCED_OPEN}
 
 
+OwnCircuit = Callable[[Dependency], CircuitState]
+"""This environment's own circuit; some are not shared, and the fleet's view may be away."""
+
+
+async def not_looked_at() -> None:
+    """For what only calls can tell: nothing is known of it but its circuit."""
+
+
+def _always_closed(_: Dependency) -> CircuitState:
+    return CircuitState.CLOSED
+
+
 class CircuitViews(Protocol):
     """The fleet's circuits; reading them is the sign of life of Postgres."""
 
@@ -55,9 +67,11 @@ class ReadinessCheck:
         circuits: CircuitViews,
         looks: Mapping[Dependency, Look],
         *,
+        own_circuit: OwnCircuit = _always_closed,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._circuits = circuits
+        self._own_circuit = own_circuit
         self._looks = looks
         self._clock = clock
         self._failures: dict[Dependency, _Failure] = {}
@@ -96,10 +110,10 @@ class ReadinessCheck:
     async def _looked_at(
         self, dependency: Dependency, look: Look, *, view: FleetView | None
     ) -> DependencyHealth:
-        circuit = _circuit_of(dependency, view)
+        fleet = _circuit_of(dependency, view)
         latency: float | None = None
         state = DependencyState.AWAY
-        if circuit not in _GIVEN_UP:
+        if fleet not in _GIVEN_UP:
             try:
                 latency = await _in_time(look)
                 state = DependencyState.UNKNOWN if latency is None else DependencyState.OK
@@ -114,7 +128,8 @@ class ReadinessCheck:
             latency_milliseconds=latency,
             last_error=failure.code.value if failure else None,
             last_error_seconds_ago=self._clock() - failure.at_monotonic if failure else None,
-            circuit=circuit,
+            # After the look, which may have opened it.
+            circuit=self._own_circuit(dependency) if fleet is CircuitState.CLOSED else fleet,
             needed=dependency is Dependency.POSTGRES,
         )
 

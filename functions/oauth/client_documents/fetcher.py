@@ -23,6 +23,8 @@ from shared.observability.tracing import span
 
 FETCH_SECONDS_MAX: Final = 5.0
 """Over everything: resolution, connection, TLS, and each byte of the answer."""
+ANSWER_SECONDS: Final = 2.0
+"""Kept of the request's own time: the person is to hear whose fault it was, not that time is up."""
 CONNECT_SHARE: Final = 0.4
 """Of the time, for one step of a connection: a dead address must leave time for the next."""
 DOCUMENT_BYTES_MAX: Final = 5_120
@@ -81,7 +83,8 @@ class DocumentFetcher:
         Raises:
             DocumentFaultError: whatever the reason, at the latest when the time is up.
         """
-        seconds = min(self._seconds_max, request_context.remaining_seconds())
+        left = request_context.remaining_seconds() - ANSWER_SECONDS
+        seconds = max(0.0, min(self._seconds_max, left))
         try:
             with span(SpanName.CLIENT_DOCUMENT):
                 async with asyncio.timeout(seconds):

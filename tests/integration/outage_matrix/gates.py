@@ -1,15 +1,16 @@
-"""What can be away and how, and gates in front of the real parts that make it so.
+"""Gates in front of the real parts, which make them be away in every manner.
 
-Only bytes: what the functions should answer stands in ``expectations``.
+Only bytes: what the functions should answer stands in ``scripts.outages``.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
+
+from scripts.outages import Fault
 
 SLOW_SECONDS: Final = 0.03
 """How late a slow part answers: noticed by everybody, too late for nobody."""
@@ -20,35 +21,6 @@ CANARY: Final = "canary-of-a-broken-part"
 _READ_BYTES: Final = 65_536
 _SSL_REQUEST: Final = 8
 """Bytes of the message by which libpq asks for TLS, before the real start."""
-
-
-class Away(StrEnum):
-    """What can be away: the rows of the matrix."""
-
-    POSTGRES = "postgres"
-    KMS = "kms"
-    DRUPAL_RPC = "drupal_rpc"
-    DRUPAL_OAUTH = "drupal_oauth"
-    SEARCH = "search"
-    CLIENT_HOST = "client_host"
-    """The host on which a client publishes its metadata document."""
-
-
-class Fault(StrEnum):
-    """How it is away."""
-
-    REFUSED = "refused"
-    HANG = "hang"
-    SERVER_ERROR = "5xx"
-    RATE_LIMITED = "429"
-    SLOW = "slow"
-    HALF = "half"
-    """Every other call fails, the first one included."""
-    TRUNCATED = "truncated"
-    OVERSIZED = "oversized"
-    HTML = "html"
-    """A page with 200, as a proxy in front sends it."""
-    REDIRECT = "redirect"
 
 
 @dataclass
