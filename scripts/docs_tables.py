@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
+from scripts.outages_table import impossible_list, outages_table
 from shared.circuit.rules import RULES, CircuitRules
 from shared.domain.known_clients import KNOWN_CLIENTS
 from shared.domain.rate_limits import RATE_LIMITS, SHARED_EGRESS
@@ -308,6 +309,8 @@ BLOCKS: Mapping[str, tuple[str, Callable[[], str]]] = {
     "rate limits": ("docs/limits.md", rate_limits_table),
     "shared egress": ("docs/limits.md", shared_egress_table),
     "circuits": ("docs/circuits.md", circuits_table),
+    "outages": ("docs/outages.md", outages_table),
+    "impossible outages": ("docs/outages.md", impossible_list),
     "decisions": ("docs/decisions/index.md", decisions_table),
     "folders": ("docs/map.md", folders_list),
 }

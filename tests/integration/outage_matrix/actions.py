@@ -27,7 +27,7 @@ from tests.unit.mcp_endpoint.pieces import tool_call
 DEADLINE_SECONDS: Final = 12.0
 """What the platform gives in this test."""
 SHORT_SECONDS: Final = 3.0
-"""Where a refusal is due: some use up their time first, but for what an answer needs."""
+"""What it gives a request that would use up its time, but for what an answer needs."""
 TICK_SECONDS: Final = 28.0
 """For the schedule: it begins nothing in the last seconds of its time."""
 NEVER_SECONDS: Final = 20.0
@@ -53,9 +53,7 @@ class Seen:
 Ask = Callable[[MatrixWorld], Awaitable[Seen]]
 
 
-async def run(
-    action: Action, world: MatrixWorld, *, seconds: float = DEADLINE_SECONDS
-) -> Seen:
+async def run(action: Action, world: MatrixWorld, *, seconds: float = DEADLINE_SECONDS) -> Seen:
     """One action, as one invocation that the platform gives ``seconds``.
 
     Raises:

@@ -38,6 +38,8 @@ from tests.integration.outage_matrix.told import lines_of
 from tests.integration.outage_matrix.world import MatrixWorld, running_matrix_world
 
 TOOLS = {Action.SEARCH, Action.READ}
+WAITING = {Action.TOKEN, Action.DOCUMENT}
+"""These use their time up before they refuse."""
 _ENDED = """
     SELECT (SELECT count(*) FROM app.grants WHERE status <> 'active')
          + (SELECT count(*) FROM app.sessions WHERE ended_at IS NOT NULL)
@@ -93,7 +95,8 @@ async def _answers(world: MatrixWorld, away: Away, fault: Fault, row: Row) -> As
     """What is answered otherwise than the row says, or told to whom it should not be."""
     for action in Action:
         world.impose(away, fault)
-        seconds = DEADLINE_SECONDS if row.code(action) is None else SHORT_SECONDS
+        waits = action in WAITING and row.code(action) is not None
+        seconds = SHORT_SECONDS if waits else DEADLINE_SECONDS
         seen = await run(action, world, seconds=seconds)
         log = world.told.take()
         problems = [

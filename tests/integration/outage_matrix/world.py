@@ -6,12 +6,11 @@ grants go through all the cells of one part: none of them may end.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-import boto3
 import httpx
 import httpx2
 import psycopg
@@ -28,7 +27,6 @@ from scripts.fake_drupal.faults import Fault as SiteFault
 from scripts.fake_drupal.faults import FaultKind, RouteClass
 from scripts.fake_drupal.running import RunningFakeDrupal, running_fake_drupal
 from scripts.outages import Away, Fault
-from shared import assembly
 from shared.circuit.guard import CircuitGuard
 from shared.circuit.rules import RULES, CircuitRules
 from shared.domain.circuits import Dependency
@@ -38,7 +36,6 @@ from shared.settings import (
     TokenRefreshFunctionSettings,
 )
 from shared.state.roles import AppRole
-from shared.vault import kms_data_keys
 from shared.workflows import refresh_grant
 from tests.integration.oauth.driver import (
     ISSUER,
@@ -56,16 +53,16 @@ from tests.integration.outage_matrix.gates import (
     http_gate,
     postgres_gate,
 )
+from tests.integration.outage_matrix.patience import (
+    HANG_SECONDS,
+    REFRESH_SECONDS,
+    impatience,
+    quick,
+)
 from tests.integration.outage_matrix.told import Told, listening
 from tests.support.clock import DatabaseClock
 from tests.support.scripted_site import ScriptedSite, http, scripted_site
 
-HANG_SECONDS: Final = 0.4
-"""What a part that hangs is waited for."""
-HANG_IS_SLOW_SECONDS: Final = 0.2
-"""From then on a call to a part that hangs is slow: half of its time, as in production."""
-REFRESH_SECONDS: Final = 2.0
-"""The deadline of a refresh: half of it may go by before the site is asked."""
 PLANNED_MAX: Final = 60
 ASKED_WAIT_SECONDS: Final = 9
 """What a site that limits us asks for: longer than the deadline can hold, so nobody waits."""
@@ -99,7 +96,7 @@ _ENGINE_FAULTS: Final = {
     Fault.SERVER_ERROR: SearchOutage.INTERNAL_ERROR,
 }
 _SHORT_MEMORY: Final = """
-    DELETE FROM app.content_shown; DELETE FROM app.content_bodies;
+    DELETE FROM app.content_shown; DELETE FROM app.content_bodies; DELETE FROM app.kept_searches;
     DELETE FROM app.circuits; DELETE FROM app.circuit_calls;
     DELETE FROM app.rate_limits; DELETE FROM app.calls_in_flight;
     DELETE FROM app.client_documents; DELETE FROM app.client_document_hosts
@@ -165,7 +162,7 @@ class MatrixWorld:
             await self.driver.authorize()
         if fault is Fault.HANG or (away, fault) == (Away.SEARCH, Fault.HALF):
             self.settings.update(dict.fromkeys(_TIMEOUTS[away], str(HANG_SECONDS)))
-            self.rules = {name: _quick(rules) for name, rules in RULES.items()}
+            self.rules = {name: quick(rules) for name, rules in RULES.items()}
         if (away, fault) == (Away.DRUPAL_OAUTH, Fault.HANG):
             self.patch.setattr(refresh_grant, "REFRESH_DEADLINE_SECONDS", REFRESH_SECONDS)
         self.told.take()
@@ -264,13 +261,6 @@ class MatrixWorld:
             await parts.opened.close()
 
 
-def _quick(rules: CircuitRules) -> CircuitRules:
-    """The same with less patience, as the timeouts of a row in which something hangs."""
-    return replace(
-        rules, slow_call_seconds=HANG_IS_SLOW_SECONDS, slow_window_seconds=HANG_IS_SLOW_SECONDS
-    )
-
-
 def client_of(parts: oauth.Parts) -> httpx2.AsyncClient:
     """HTTP straight into the authorization server."""
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=parts.server.app), base_url=ISSUER)
@@ -313,47 +303,14 @@ async def running_matrix_world(
             told=stack.enter_context(listening()),
             _plain=dict(settings),
         )
-        stack.enter_context(_impatience(world))
+
+        def guard_of(**given: Any) -> CircuitGuard:
+            return CircuitGuard(**given, rules=world.rules, clock=world.clocks)
+
+        stack.enter_context(impatience(world.gates[Away.KMS].url, guard_of))
         stack.callback(world.patch.undo)
         await _sign_in(world)
         yield world
-
-
-class _SharedClients:
-    """The SDK's session, whose clients serve all environments: making one costs ten calls."""
-
-    def __init__(self) -> None:
-        self._session = boto3.session.Session()
-        self._made: dict[tuple[float, ...], Any] = {}
-
-    def __call__(self) -> "_SharedClients":
-        """As the function that keeps a session for each environment."""
-        return self
-
-    def cache_clear(self) -> None:
-        """An environment ends; the clients go on for the next one."""
-
-    def client(self, service: str, *, config: Any, **more: Any) -> Any:
-        """One for each choice of timeouts."""
-        key = (config.connect_timeout, config.read_timeout)
-        if key not in self._made:
-            self._made[key] = self._session.client(service, config=config, **more)
-        return self._made[key]
-
-
-@contextmanager
-def _impatience(world: MatrixWorld) -> Iterator[None]:
-    """What has no setting of its own: the way to KMS, its SDK's tries, the circuits' time."""
-
-    def guard(**given: Any) -> CircuitGuard:
-        return CircuitGuard(**given, rules=world.rules, clock=world.clocks)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL_KMS", world.gates[Away.KMS].url)
-        patch.setattr(kms_data_keys, "ATTEMPTS_MAX", 1)
-        patch.setattr(kms_data_keys, "_session", _SharedClients())
-        patch.setattr(assembly, "CircuitGuard", guard)
-        yield
 
 
 def _settings(site: RunningFakeDrupal, *, database_url: str, kms_key_id: str) -> dict[str, str]:

@@ -124,6 +124,7 @@ async def test_all_is_well_and_asked_once_for_everybody(
         ("rate_limited", ErrorCode.UPSTREAM_RATE_LIMITED),
         ("install_redirect", ErrorCode.UPSTREAM_UNAVAILABLE),
         ("close_before", ErrorCode.UPSTREAM_UNAVAILABLE),
+        ("proxy_page", ErrorCode.UPSTREAM_UNAVAILABLE),
     ],
 )
 async def test_a_site_that_is_away_degrades_and_is_told_by_code_after_it_is_back(
@@ -177,6 +178,18 @@ async def test_a_site_that_the_fleet_has_given_up_on_is_left_alone(
     told = report.dependencies[Dependency.DRUPAL_RPC]
     assert (told.state, told.circuit) == (DependencyState.AWAY, CircuitState.OPEN)
     assert site.control.requests() == []
+
+
+async def test_a_circuit_of_this_environment_alone_is_told_too(
+    database: Database, site: RunningFakeDrupal, probes: Probes
+) -> None:
+    own = {Dependency.POSTGRES: CircuitState.CLOSED, Dependency.DRUPAL_RPC: CircuitState.OPEN}
+    looks = {Dependency.DRUPAL_RPC: probes(site, RPC_PATH).look}
+    check = ReadinessCheck(StoredCircuits(database), looks, own_circuit=own.__getitem__)
+    report = await check.report()
+
+    told = report.dependencies[Dependency.DRUPAL_RPC]
+    assert (told.state, told.circuit) == (DependencyState.OK, CircuitState.OPEN)
 
 
 async def test_the_key_service_is_told_by_its_last_answer_and_never_asked_for_this(
