@@ -51,4 +51,11 @@ class Behaviours(BaseModel):
         default_factory=list, description="Items added to the tool list as they are, to everybody."
     )
     tools_page_size: int = Field(default=50, ge=1)
+    paths_missing: list[str] = Field(
+        default_factory=list, description="Nothing is there: a module is missing, off or too old."
+    )
+    pkce_ignored: bool = Field(default=False, description="A code is taken with any verifier.")
+    clock_off_seconds: int | None = Field(
+        default=None, description="The site tells its time, wrong by so much."
+    )
     login_failures_max: int = Field(default=5, ge=1)

@@ -5,6 +5,7 @@ Never answers itself.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 
 from starlette.responses import Response
 
@@ -82,6 +83,9 @@ def respond(site: Site, call: Call) -> Response:
         response = _routed(site, call)
     except CallRefusedError as refused:
         response = refused.response
+    if site.behaviours.clock_off_seconds is not None:
+        told = site.clock.now() + site.behaviours.clock_off_seconds
+        response.headers["Date"] = formatdate(told, usegmt=True)
     if site.dialect.names_consumer:
         response.headers["X-Consumer-ID"] = consumer
     return response
@@ -90,6 +94,8 @@ def respond(site: Site, call: Call) -> Response:
 def _routed(site: Site, call: Call) -> Response:
     if site.behaviours.maintenance:
         return maintenance(site.dialect.site_name, wants_json=call.wants_json)
+    if call.path in site.behaviours.paths_missing:
+        return not_found(site, call)
     for route in ROUTES:
         if not route.matches(call.path):
             continue

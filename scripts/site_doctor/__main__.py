@@ -8,11 +8,11 @@ import asyncio
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from scripts.site_doctor import after_sign_in, before_sign_in
+from scripts.site_doctor import after_sign_in, before_sign_in, own_side
 from scripts.site_doctor.findings import Finding, Verdict, broken
 from shared.settings import RefreshSettings, UpstreamSettings
 from shared.upstream.drupal_oauth import DrupalOAuth
@@ -37,11 +37,9 @@ def _parser() -> argparse.ArgumentParser:
             f"from {SECRET_VARIABLE}."
         ),
     )
-    parser.add_argument("--drupal-url", required=True)
-    parser.add_argument("--client-id", required=True)
-    parser.add_argument(
-        "--redirect-uri", required=True, help="as in Drupal: <issuer>/oauth/callback"
-    )
+    parser.add_argument("--drupal-url", help="the site's origin")
+    parser.add_argument("--client-id", help="our consumer there")
+    parser.add_argument("--redirect-uri", help="as in Drupal: <issuer>/oauth/callback")
     default = UpstreamSettings.model_fields["drupal_scopes"].default
     parser.add_argument("--scopes", default=" ".join(default), help="default: %(default)s")
     days = RefreshSettings.model_fields["drupal_refresh_token_days"].default
@@ -54,7 +52,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--without-sign-in", action="store_true", help="only what the site tells anybody"
     )
+    parser.add_argument(
+        "--own-side",
+        action="store_true",
+        help="not the site: secrets, database and key of this environment's variables",
+    )
     return parser
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What the command line says; ends the process where it is not enough."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if not given.own_side and not (given.drupal_url and given.client_id and given.redirect_uri):
+        parser.error("--drupal-url, --client-id and --redirect-uri are needed, or --own-side")
+    return given
 
 
 async def examine(
@@ -67,6 +79,8 @@ async def examine(
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
     url = DrupalOAuth(site).authorization_url(state=state, code_verifier=verifier)
     pasted = await asyncio.to_thread(ask, _ASKS.format(url=url, redirect_uri=site.redirect_uri))
+    if pasted.strip().startswith(site.base_url):
+        return [*found, _kept_there()]
     query = parse_qs(urlsplit(pasted.strip()).query)
     if query.get("state") != [state] or "code" not in query:
         return [*found, _no_code(query.get("error", ["no code"])[0])]
@@ -77,6 +91,15 @@ async def examine(
         refresh_token_days=refresh_token_days,
     )
     return found
+
+
+def _kept_there() -> Finding:
+    return broken(
+        "redirect URI",
+        "the site keeps the person instead of sending them back to us.",
+        "Compare the redirect URI with the consumer's in Drupal, letter by letter; and look at "
+        "what the page says.",
+    )
 
 
 def _no_code(reason: str) -> Finding:
@@ -94,9 +117,15 @@ def _ask(text: str) -> str:
     return input("address: ")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Examine; 0 if nothing is broken."""
-    given = _parser().parse_args()
+    given = parsed(arguments)
+    found = asyncio.run(own_side.look(os.environ) if given.own_side else _site_of(given))
+    print("\n".join(map(str, found)))
+    return int(any(one.verdict is Verdict.BROKEN for one in found))
+
+
+async def _site_of(given: argparse.Namespace) -> list[Finding]:
     site = DrupalSite(
         base_url=given.drupal_url.rstrip("/"),
         client_id=given.client_id,
@@ -104,15 +133,11 @@ def main() -> int:
         scopes=tuple(given.scopes.split()),
         redirect_uri=given.redirect_uri,
     )
-    found = asyncio.run(
-        examine(
-            site,
-            ask=None if given.without_sign_in else _ask,
-            refresh_token_days=given.refresh_token_days,
-        )
+    return await examine(
+        site,
+        ask=None if given.without_sign_in else _ask,
+        refresh_token_days=given.refresh_token_days,
     )
-    print("\n".join(map(str, found)))
-    return int(any(one.verdict is Verdict.BROKEN for one in found))
 
 
 if __name__ == "__main__":

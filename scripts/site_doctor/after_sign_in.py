@@ -3,10 +3,13 @@
 The pair is given back at the end, whatever was found.
 """
 
+import secrets
 from typing import Final
 
+import httpx2
+
 from scripts.site_doctor.before_sign_in import TIMEOUT_SECONDS
-from scripts.site_doctor.findings import Finding, advice, broken, by_hand, good
+from scripts.site_doctor.findings import Finding, Verdict, advice, broken, by_hand, good
 from shared.domain.grants import ON_DEMAND_LIFE_SECONDS_MAX, UpstreamPair
 from shared.domain.refresh_times import SITE_REPLAY_SECONDS
 from shared.errors.base import ServiceError
@@ -30,6 +33,9 @@ async def look(
     ``refresh_token_days`` is what the deployment is told of the site's refresh tokens.
     """
     oauth = DrupalOAuth(site)
+    proof = await _proof_of_the_code(oauth, code)
+    if proof.verdict is Verdict.BROKEN:
+        return [proof]
     try:
         pair = await oauth.redeem_code(
             code, code_verifier=code_verifier, timeout_seconds=TIMEOUT_SECONDS
@@ -40,11 +46,51 @@ async def look(
     except ServiceError as error:
         told = f"the code could not be redeemed ({error.code.value})."
         return [broken("sign-in", told, "Read the site's log.")]
-    found = [good("sign-in", "a code was given and redeemed."), _life(pair)]
+    found = [proof, good("sign-in", "a code was given and redeemed."), _life(pair)]
+    found.append(await _roles(site, pair))
     found.append(_refresh_token_life(pair, refresh_token_days))
     found.append(await _tools(site, pair))
     renewal, newest = await _renewal(oauth, pair)
     return [*found, *renewal, await _burnt(oauth, newest)]
+
+
+async def _proof_of_the_code(oauth: DrupalOAuth, code: str) -> Finding:
+    """Whether a code is worth nothing without its verifier (RFC 7636 section 4.6).
+
+    A wrong verifier does not use the code up.
+    """
+    try:
+        pair = await oauth.redeem_code(
+            code, code_verifier=secrets.token_urlsafe(48), timeout_seconds=TIMEOUT_SECONDS
+        )
+    except CodeRejectedError:
+        return good("PKCE", "a code is refused with another's verifier.")
+    except ServiceError as error:
+        told = f"could not be found out ({error.code.value})."
+        return advice("PKCE", told, "Read the site's log.")
+    await _burnt(oauth, pair)
+    told = "a code is taken with any verifier: who steals one can use it."
+    return broken("PKCE", told, "Update simple_oauth, and let the consumer use PKCE.")
+
+
+async def _roles(site: DrupalSite, pair: UpstreamPair) -> Finding:
+    """Whether the scopes lend the person's roles to the token; only Drupal itself can tell."""
+    try:
+        async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as http:
+            answer = await http.get(
+                site.url("/oauth/debug?_format=json"),
+                headers={"authorization": f"Bearer {pair.access_token}"},
+            )
+            roles = set(answer.json()["roles"]) - {"authenticated"}
+    except (httpx2.HTTPError, ValueError, KeyError, TypeError):
+        told = "which roles the scopes lend cannot be seen: /oauth/debug is not for this person."
+        remedy = "Look at the scopes in Drupal: one of those asked for must be mapped to the role."
+        return by_hand("roles", told, remedy)
+    if roles:
+        return good("roles", f"the scopes lend the person {len(roles)} role(s) of theirs.")
+    told = "the scopes lend the person none of their roles: a member is served as a guest."
+    remedy = "Map one of the scopes asked for to the role that members have."
+    return broken("roles", told, f"{remedy} Sign in as a member, or it is no wonder.")
 
 
 def _life(pair: UpstreamPair) -> Finding:

@@ -7,6 +7,7 @@ from typing import Final
 
 import httpx2
 
+from scripts.site_doctor import addresses
 from scripts.site_doctor.findings import Finding, advice, broken, good
 from shared.errors.base import ServiceError, UnavailableError
 from shared.upstream.drupal_oauth import DrupalOAuth
@@ -21,6 +22,9 @@ CLOCK_SECONDS_MAX: Final = 30.0
 async def look(site: DrupalSite) -> list[Finding]:
     """All checks that need nobody; the later ones only where the earlier ones make sense."""
     found = await _reachable(site)
+    if any(one.verdict == "broken" for one in found):
+        return found
+    found += await addresses.look(site)
     if any(one.verdict == "broken" for one in found):
         return found
     return [*found, await _client(site)]

@@ -40,7 +40,8 @@ def redeem_code(site: Site, client: OAuthClient, call: Call) -> TokenMembers:
     if code is None:
         raise OAuthRefusedError(Failure.CODE_REVOKED)
     _check_code(site, code, client, call.form.get("redirect_uri"))
-    check_verifier(code, call.form.get("code_verifier"))
+    if not site.behaviours.pkce_ignored:
+        check_verifier(code, call.form.get("code_verifier"))
     site.store.codes.put(key, replace(code, revoked=True))
     members = issue_pair(site, client, uid=code.uid, scopes=code.scopes, origin=call.origin)
     if "openid" in code.scopes:
