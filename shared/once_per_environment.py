@@ -9,6 +9,8 @@ from typing import Generic, Protocol, TypeVar
 
 import snapshot_restore_py  # type: ignore[import-untyped] # ships no types
 
+from shared import fresh_randomness  # noqa: F401 - registers what a restore begins with
+
 
 class Parts(Protocol):
     """What a composition root builds."""

@@ -1,0 +1,1 @@
+"""Environments that wake up from a snapshot."""
