@@ -18,6 +18,7 @@ from shared.state.circuits import StoredCircuits
 from shared.state.data_keys import StoredDataKeys
 from shared.state.database import Database
 from shared.state.refused_seals import AuditedRefusals
+from shared.state.statement_times import StatementTimes
 from shared.upstream import transport
 from shared.upstream.drupal_oauth import DrupalOAuth
 from shared.upstream.drupal_site import DrupalSite
@@ -114,6 +115,7 @@ def opened_adapters(settings: StateSettings) -> OpenedAdapters:
         connections_max=settings.database_connections_max,
         connect_timeout_seconds=settings.database_connect_timeout_seconds,
         statement_timeout_seconds=settings.database_statement_timeout_seconds,
+        statement_times=StatementTimes(settings.database_slow_statement_milliseconds),
         connection_life=ConnectionLife(
             seconds_max=settings.database_connection_seconds_max,
             uses_max=settings.database_connection_uses_max,

@@ -105,6 +105,9 @@ class DatabaseSettings(SettingsGroup):
     database_statement_timeout_seconds: float = Field(
         default=3.0, gt=0, description="Longest wait for one statement's answer."
     )
+    database_slow_statement_milliseconds: float = Field(
+        default=250.0, gt=0, description="A statement that takes this long is logged by its name."
+    )
     database_connection_seconds_max: float = Field(
         default=1_800.0,
         gt=0,

@@ -6,6 +6,7 @@ from functions.cleanup.audit_archive import AuditArchive
 from functions.cleanup.audit_reconciliation import AuditReconciliation
 from functions.cleanup.housekeeping import Housekeeping
 from functions.cleanup.key_rotation import KeyRotation
+from functions.cleanup.live_counts import LiveCounts
 from functions.cleanup.security_watch import SecurityWatch
 from functions.cleanup.usage_rollups import UsageRollUps
 from shared.archive.object_archive import S3Archive
@@ -73,6 +74,7 @@ def compose(settings: CleanupFunctionSettings) -> Parts:
             AuditReconciliation(opened.database),
             UsageRollUps(opened.database, seconds_left=request_context.remaining_seconds),
             SecurityWatch(opened.database),
+            LiveCounts(opened.database),
             AuditArchive(opened.database, archive, seconds_left=request_context.remaining_seconds),
         ),
     )

@@ -23,6 +23,8 @@ from scripts.lambda_emulator.emulator import Emulator
 from scripts.lambda_emulator.specification import FunctionSpec
 
 OFF: Final = "off"
+OBSERVED: Final = "functions.mcp_endpoint.handler.handler"
+UNOBSERVED: Final = "scripts.benchmarks.unobserved_endpoint.handler"
 OVERHEAD_MAX: Final = 1.10
 """Of the median of a call: the target, as a ratio to the same call with everything off."""
 _TIMEOUT_SECONDS: Final = 30.0
@@ -117,7 +119,7 @@ class _Round:
         """A function that is observed in this way."""
         spec = FunctionSpec(
             name=name,
-            handler="functions.mcp_endpoint.handler.handler",
+            handler=UNOBSERVED if name == OFF else OBSERVED,
             environment={**self._around.variables(), **variables},
             invoke_mode="RESPONSE_STREAM",
             environments_max=1,

@@ -59,6 +59,8 @@ class Retries:
             return None
         if error.code is ErrorCode.UPSTREAM_RATE_LIMITED and asked is None:
             return None
+        if access is Access.READ and not self._budget.allows_retry:
+            metrics.count(MetricName.UPSTREAM_RETRIES, outcome="no_budget")
         now = time.monotonic()
         return wait_before_retry(
             FailedTry(

@@ -4,6 +4,7 @@ Without a DSN nothing is imported and nothing is sent. It must never send what `
 seen, nor hold up an answer: delivery is waited for once, briefly, after the request has ended.
 """
 
+import secrets
 import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
@@ -18,6 +19,8 @@ FLUSH_SECONDS_MAX = 0.5
 """A frozen environment sends nothing, so a report gets this long before the invocation ends."""
 FLUSH_PAUSE_SECONDS = 60.0
 """After a report that could not be delivered in time, nothing is waited for this long."""
+# Not `random`: environments that wake up from one snapshot would draw the same numbers.
+_random: Final = secrets.SystemRandom()
 _REPORTED = "_crash_report_id"
 _SDK_OPTIONS: Final[dict[str, Any]] = {
     # Found by itself, every framework in the package would be imported and patched.
@@ -28,6 +31,8 @@ _SDK_OPTIONS: Final[dict[str, Any]] = {
     "max_request_body_size": "never",
     "max_breadcrumbs": 0,
     "auto_session_tracking": False,
+    # Counts of what was not sent, sent with every flush.
+    "send_client_reports": False,
     "shutdown_timeout": 0,
 }
 
@@ -35,7 +40,7 @@ _SDK_OPTIONS: Final[dict[str, Any]] = {
 class _Reporter:
     def __init__(self) -> None:
         self.started = False
-        self.tracing = False
+        self.sample_rate = 0.0
         self.pending = False
         self.paused_until = 0.0
 
@@ -71,7 +76,8 @@ def start(
             release=release,
             server_name=stage,
             transport=transport,
-            traces_sample_rate=sample_rate,
+            # What reaches the SDK has been drawn already: the others shall cost nothing.
+            traces_sample_rate=1.0 if sample_rate else 0.0,
             before_send=_scrub,
             before_send_transaction=_scrub,
             **_SDK_OPTIONS,
@@ -80,7 +86,7 @@ def start(
         log.warning("crash reports are off, the DSN is malformed")
         return
     _reporter.started = True
-    _reporter.tracing = sample_rate > 0
+    _reporter.sample_rate = sample_rate
 
 
 def _scrub(event: Any, hint: Any) -> Any:
@@ -114,8 +120,8 @@ def report(error: BaseException, **facts: object) -> str | None:
 
 
 def timed(name: str) -> AbstractContextManager[object]:
-    """The invocation as a Sentry transaction, if performance is sampled at all."""
-    if not (_reporter.started and _reporter.tracing):
+    """The invocation as a Sentry transaction, if it is one of the sampled share."""
+    if not _reporter.started or _random.random() >= _reporter.sample_rate:
         return nullcontext()
     import sentry_sdk  # noqa: PLC0415 - imported by start() already, at no further cost
 

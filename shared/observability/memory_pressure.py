@@ -66,7 +66,10 @@ def relieve() -> None:
     """Forget what can be had again if too much is held; retire if that was not enough."""
     limit = _Environment.limit_bytes
     before = resident_bytes() if limit is not None else 0
-    if limit is None or before <= limit:
+    if limit is None:
+        return
+    metrics.gauge(MetricName.MEMORY_HELD, before / BYTES_PER_MB)
+    if before <= limit:
         return
     for drop in _Environment.drops:
         drop()

@@ -21,6 +21,7 @@ class Dimension(StrEnum):
     DEPENDENCY = "dependency"
     STATE = "state"
     CHECK = "check"
+    STATEMENT = "statement"
 
 
 class MetricSpec(NamedTuple):

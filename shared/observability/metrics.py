@@ -140,6 +140,29 @@ METRICS: dict[MetricName, MetricSpec] = {
         "Connects to Postgres, and looks whether a rested connection lives, by what came of them.",
         also_by=((Dimension.OUTCOME,),),
     ),
+    MetricName.DATABASE_STATEMENT_DURATION: MetricSpec(
+        _MILLISECONDS,
+        (Dimension.STATEMENT,),
+        "One statement, by its verb and what it is about; those that failed too.",
+    ),
+    MetricName.DATABASE_WAIT_DURATION: MetricSpec(
+        _MILLISECONDS, (), "Until a connection was at hand: the turn, its first sign of life."
+    ),
+    MetricName.LIVE_SESSIONS: MetricSpec(
+        _COUNT, (), "A gauge of every cleanup: sessions that have not ended.", also_by=(_IN_ALL,)
+    ),
+    MetricName.LIVE_GRANTS: MetricSpec(
+        _COUNT, (), "A gauge of every cleanup: grants that have not ended.", also_by=(_IN_ALL,)
+    ),
+    MetricName.OLDEST_PAIR_AGE: MetricSpec(
+        MetricUnit.Seconds,
+        (),
+        "A gauge of every cleanup: since the last refresh of the live grant that waited longest.",
+        also_by=(_IN_ALL,),
+    ),
+    MetricName.SESSIONS_CONTINUED: MetricSpec(
+        _COUNT, (), "Sessions whose client got new tokens for a refresh token.", also_by=(_IN_ALL,)
+    ),
     MetricName.SIGN_INS: MetricSpec(
         _COUNT,
         (Dimension.OUTCOME,),
@@ -200,6 +223,9 @@ METRICS: dict[MetricName, MetricSpec] = {
         (Dimension.OUTCOME,),
         "Environments over their share of memory: relieved by emptied caches, or retired.",
         also_by=((Dimension.OUTCOME,),),
+    ),
+    MetricName.MEMORY_HELD: MetricSpec(
+        MetricUnit.Megabytes, (), "A gauge: what the environment holds after an answer."
     ),
     MetricName.CONTENT_COPIES: MetricSpec(
         _COUNT,
@@ -319,7 +345,7 @@ METRICS: dict[MetricName, MetricSpec] = {
     MetricName.UPSTREAM_RETRIES: MetricSpec(
         _COUNT,
         (Dimension.OUTCOME,),
-        "Reads at Drupal that were tried once more, by how that ended.",
+        "Reads at Drupal that were tried once more, by how that ended; `no_budget` were not.",
     ),
     MetricName.DATA_KEY_CHANGES: MetricSpec(
         _COUNT, (Dimension.OPERATION,), "Data keys made, wrapped anew, or retired."

@@ -22,6 +22,7 @@ from shared.state.driver_errors import (
     DatabaseStatementError,
     DatabaseUnavailableError,
 )
+from shared.state.statement_times import StatementTimes, tell_wait
 
 __all__ = [
     "CommitUnknownError",
@@ -81,8 +82,10 @@ class Transaction:
         *,
         statement_seconds: float,
         deadline: _Deadline,
+        times: StatementTimes,
         commits_each: bool = False,
     ) -> None:
+        self._times = times
         self._connection = connection
         self._statement_seconds = statement_seconds
         self._deadline = deadline
@@ -138,7 +141,8 @@ class Transaction:
 
     async def _run(self, sql: LiteralString, params: Mapping[str, object]) -> Answer:
         seconds = self._deadline.within(self._statement_seconds)
-        return await self._connection.run(sql, params, seconds=seconds)
+        with self._times.timed(sql):
+            return await self._connection.run(sql, params, seconds=seconds)
 
 
 class Database:
@@ -156,6 +160,7 @@ class Database:
         connections_max: int = 1,
         connect_timeout_seconds: float = 2.0,
         statement_timeout_seconds: float = 3.0,
+        statement_times: StatementTimes | None = None,
         connection_life: ConnectionLife = _ORDINARY_LIFE,
         watch_connect: WatchConnect = _unwatched,
     ) -> None:
@@ -164,6 +169,7 @@ class Database:
         self._connections_max = connections_max
         self._connect_seconds = connect_timeout_seconds
         self._statement_seconds = statement_timeout_seconds
+        self._times = statement_times or StatementTimes()
         self._watch_connect = watch_connect
         self._idle: list[Connection] = []
         self._epoch = 0
@@ -213,7 +219,9 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def _transaction(self, deadline: _Deadline) -> AsyncIterator[Transaction]:
+        asked = time.perf_counter()
         async with self._turn(deadline), self._connection(deadline, begin=True) as connection:
+            tell_wait(asked)
             tx, committing = self._over(connection, deadline), False
             try:
                 yield tx
@@ -228,7 +236,9 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def _autocommit(self, deadline: _Deadline) -> AsyncIterator[Transaction]:
+        asked = time.perf_counter()
         async with self._turn(deadline), self._connection(deadline, begin=False) as connection:
+            tell_wait(asked)
             yield self._over(connection, deadline, commits_each=True)
 
     def _over(
@@ -238,6 +248,7 @@ class Database:
             connection,
             statement_seconds=self._statement_seconds,
             deadline=deadline,
+            times=self._times,
             commits_each=commits_each,
         )
 

@@ -23,6 +23,8 @@ from shared.domain.rate_limits import LimitName
 from shared.domain.scopes import SCOPES_OFFERED
 from shared.domain.sessions import EndCause, RotationDecision, Session, decide_rotation
 from shared.domain.tokens import PlainToken, TokenKind, has_shape, hash_token, mint
+from shared.observability import metrics
+from shared.observability.metrics import MetricName
 from shared.state import audit_events, sessions
 from shared.state.audit_events import AuditAction
 from shared.state.database import Transaction
@@ -117,6 +119,7 @@ async def _rotate(
         session_id=session.session_id,
         client_id=session.client_id,
     )
+    metrics.count(MetricName.SESSIONS_CONTINUED)
     return issued
 
 

@@ -175,3 +175,27 @@ def test_after_a_late_report_nothing_is_waited_for_soon_again() -> None:
         assert crash_reports._reporter.paused_until > time.monotonic()
         crash_reports._reporter.paused_until = 0.0
     sentry_sdk.get_client().close(timeout=0)
+
+
+@pytest.mark.parametrize("drawn", [0.0, 0.0999, 0.1, 0.9999])
+def test_only_the_sampled_share_of_invocations_is_timed_and_the_others_wait_for_nothing(
+    drawn: float, transport: CapturingTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash_reports.start(dsn=DSN, stage="local", release="r1", sample_rate=0.1, transport=transport)
+    monkeypatch.setattr(crash_reports._random, "random", lambda: drawn)
+    monkeypatch.setattr(crash_reports._reporter, "pending", False)
+
+    with crash_reports.timed("unit"):
+        pass
+
+    sampled = drawn < 0.1
+    assert crash_reports._reporter.pending is sampled
+    crash_reports.flush()
+    assert len(transport.sent) == int(sampled)
+    for envelope in transport.sent:
+        sent = json.loads(envelope.splitlines()[2])
+        assert (sent["transaction"], sent["environment"], sent["release"]) == (
+            "unit",
+            "local",
+            "r1",
+        )
