@@ -22,6 +22,7 @@ BOUNDED: Final = {
     "functions/cleanup/key_rotation.py: str(generation)": "data keys in use; old ones are retired",
     "functions/cleanup/key_rotation.py: action.value.partition(':')[2]": "an enumeration's members",
     "functions/mcp_endpoint/admission.py: rule": "names of limits",
+    "functions/mcp_endpoint/tools/kept_searches.py: outcome": "words of the module",
     "functions/mcp_endpoint/tools/shown_content.py: outcome": "words of the module",
     "functions/mcp_endpoint/usage.py: metric_name": "tools of ours, and one name for the site's",
     "functions/mcp_endpoint/usage.py: outcome": "ok, or an error code",
