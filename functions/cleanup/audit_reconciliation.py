@@ -1,4 +1,4 @@
-"""Once a night: has every change of the day its audit event?
+"""Once a night: has every change of the day its audit event, and every served call its grant?
 
 Only counts and tells; a gap is for people to look at, and nothing is written after the fact.
 """
@@ -34,6 +34,7 @@ class AuditReconciliation:
             if hour != NIGHT_HOUR_UTC or minute >= TICK_MINUTES:
                 return {}
             found = await audit_coverage.of_a_day(tx)
+            served = await audit_coverage.served_in_a_day(tx)
         changes = sum(one.changes for one in found)
         missing = sum(one.missing for one in found)
         metrics.count(MetricName.AUDITED_CHANGES, changes - missing, outcome="covered")
@@ -41,4 +42,17 @@ class AuditReconciliation:
         for one in found:
             if one.missing:
                 log.error("changes without audit event", action=one.action, missing=one.missing)
-        return {"changes_audited": changes - missing, "changes_not_audited": missing}
+        bypassed = served.without_grant + served.without_permission
+        metrics.count(MetricName.AUTHORIZATION_BYPASSES, bypassed)
+        if bypassed:
+            log.error(
+                "calls served without grant or permission",
+                without_grant=served.without_grant,
+                without_permission=served.without_permission,
+            )
+        return {
+            "changes_audited": changes - missing,
+            "changes_not_audited": missing,
+            "calls_compared": served.calls,
+            "calls_bypassing": bypassed,
+        }

@@ -362,7 +362,11 @@ METRICS: dict[MetricName, MetricSpec] = {
         _MILLISECONDS, (Dimension.CHECK,), "One check, as a client far away would wait for it."
     ),
     MetricName.AUTHORIZATION_BYPASSES: MetricSpec(
-        _COUNT, (), "Tokens that open nothing and were let in; a round counts zero when none was."
+        _COUNT,
+        (),
+        "What was let in without a right to it: tokens of the canary that open nothing, and, once a"
+        " night, calls served without grant or permission. Zero when there was none.",
+        also_by=(_IN_ALL,),
     ),
 }
 

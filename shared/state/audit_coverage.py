@@ -1,8 +1,11 @@
-"""How many changes of a day have their audit event; reads no event itself."""
+"""How many changes of a day have their audit event, and how much usage its grant; reads none."""
 
 from dataclasses import dataclass
 from typing import LiteralString
 
+from psycopg.types.json import Jsonb
+
+from shared.domain.tool_permissions import TOOL_SCOPES
 from shared.state.database import Transaction
 
 WINDOW_SECONDS = 86_400.0
@@ -12,6 +15,11 @@ LAG_SECONDS = 300.0
 _COVERAGE: LiteralString = """
     SELECT action, changes, missing
       FROM app.audit_coverage(%(window_seconds)s, %(lag_seconds)s) ORDER BY action
+"""
+
+_BYPASSES: LiteralString = """
+    SELECT calls, without_grant, without_permission
+      FROM app.usage_bypasses(%(window_seconds)s, %(lag_seconds)s, %(permissions)s)
 """
 
 _HOUR: LiteralString = """
@@ -27,6 +35,29 @@ class Coverage:
     action: str
     changes: int
     missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServedCalls:
+    """Calls that were served, and those of them that nothing in the rows allowed."""
+
+    calls: int
+    without_grant: int
+    without_permission: int
+
+
+async def served_in_a_day(tx: Transaction) -> ServedCalls:
+    """The calls of the same day, held against grants and scopes."""
+    permissions = {tool: scope.value for tool, scope in TOOL_SCOPES.items()}
+    found = await tx.row(
+        _BYPASSES,
+        {
+            "window_seconds": WINDOW_SECONDS,
+            "lag_seconds": LAG_SECONDS,
+            "permissions": Jsonb(permissions),
+        },
+    )
+    return ServedCalls(0, 0, 0) if found is None else ServedCalls(**found)
 
 
 async def of_a_day(tx: Transaction) -> list[Coverage]:

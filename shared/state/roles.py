@@ -186,6 +186,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT, UPDATE, DELETE ON app.assertion_ids",
         "SELECT, UPDATE, DELETE ON app.session_networks",
         "EXECUTE ON FUNCTION app.audit_coverage(double precision, double precision)",
+        "EXECUTE ON FUNCTION app.usage_bypasses(double precision, double precision, jsonb)",
         "EXECUTE ON FUNCTION app.make_audit_partitions(integer)",
         "EXECUTE ON FUNCTION app.count_audit_strays()",
         "EXECUTE ON FUNCTION app.audit_heads()",

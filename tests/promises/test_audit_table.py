@@ -8,6 +8,8 @@ from typing import Final
 
 from functions.mcp_endpoint.resources import USAGE_NAME
 from functions.mcp_endpoint.tools.site_tools import METRIC_NAME
+from shared.domain.scopes import Scope
+from shared.domain.tool_permissions import TOOL_SCOPES
 from shared.settings import FUNCTION_SETTINGS
 from shared.state.audit_events import AuditAction
 from tests.promises.tree import ROOT
@@ -36,13 +38,21 @@ def routes() -> Iterator[str]:
                 yield f"{METHODS[node.func.attr]} {getattr(module, node.args[0].id)}"
 
 
-def tools() -> Iterator[str]:
-    """The names under which calls of tools are counted."""
+def definitions() -> Iterator[tuple[str, str | None]]:
+    """Every tool of ours, with the scope that it needs."""
     for file in sorted((ROOT / "functions/mcp_endpoint/tools").glob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("ToolDefinition"):
-                names = (k.value for k in node.keywords if k.arg == "name")
-                yield from (str(n.value) for n in names if isinstance(n, ast.Constant))
+                told = {k.arg: k.value for k in node.keywords}
+                name, scope = told["name"], told.get("scope")
+                if isinstance(name, ast.Constant):
+                    asked = scope.attr if isinstance(scope, ast.Attribute) else None
+                    yield str(name.value), asked
+
+
+def tools() -> Iterator[str]:
+    """The names under which calls of tools are counted."""
+    yield from (name for name, _ in definitions())
     yield METRIC_NAME
     yield USAGE_NAME
 
@@ -90,3 +100,9 @@ def test_what_neither_holds_has_a_reason() -> None:
     for act, held in table().items():
         if not held.startswith(("audit", "usage")):
             assert len(held) > 20, act
+
+
+def test_what_usage_is_held_against_is_what_the_tools_ask() -> None:
+    asked = {name: Scope[scope] for name, scope in definitions() if scope is not None}
+
+    assert {**asked, METRIC_NAME: Scope.SITE_TOOLS, USAGE_NAME: Scope.READ} == TOOL_SCOPES

@@ -378,5 +378,6 @@ async def test_the_cleanup_tells_the_site_and_applies_every_rule(
             tx, data_keys.WrappedDataKey(generation=2, wrapped_key=b"wrapped", kms_key_id="key")
         )
         assert await audit_coverage.of_a_day(tx) == []
+        assert (await audit_coverage.served_in_a_day(tx)).calls == 0
         for rule in RULES:
             await purge(tx, rule, limit=10)
