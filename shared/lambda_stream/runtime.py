@@ -15,7 +15,6 @@ from awslambdaric.lambda_runtime_client import (  # type: ignore[import-untyped]
 
 from shared.lambda_stream import event_loop, invocation
 from shared.lambda_stream.response_stream import InvocationAddress, RuntimeApiError
-from shared.observability import memory_pressure
 from shared.observability.logging import log
 
 ERROR_TRAILER_BYTES_MAX = 32_000
@@ -27,9 +26,6 @@ class StreamingRuntimeClient(LambdaRuntimeClient):  # type: ignore[misc] # awsla
 
     def wait_next_invocation(self) -> Any:
         """Wait for the next invocation and make it the current one."""
-        if memory_pressure.retires():
-            # Its last answer is out; the platform starts a fresh environment for the next one.
-            sys.exit(0)
         request = super().wait_next_invocation()
         invocation.begin(
             InvocationAddress(

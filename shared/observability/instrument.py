@@ -19,6 +19,7 @@ from shared.observability import (
     metrics,
     recovery,
     request_context,
+    retirement,
     tracing,
 )
 from shared.observability.logging import log
@@ -106,6 +107,7 @@ def start(service: str, settings: InstrumentSettings) -> None:
     memory_pressure.configure(
         memory_mb=settings.aws_lambda_function_memory_size, share_max=settings.memory_share_max
     )
+    retirement.watch_for_the_end()
     report_crashes(settings)
     _Process.function = service
 
