@@ -21,6 +21,7 @@ from shared.state.driver_errors import (
     CommitUnknownError,
     DatabaseStatementError,
     DatabaseUnavailableError,
+    lost_to_rival,
 )
 from shared.state.statement_times import StatementTimes, tell_wait
 
@@ -140,6 +141,16 @@ class Transaction:
         return (await self._run(sql, params)).row_count
 
     async def _run(self, sql: LiteralString, params: Mapping[str, object]) -> Answer:
+        try:
+            return await self._once(sql, params)
+        except DatabaseUnavailableError as error:
+            # The server is well and has taken all of it back; the rival is through by now. Of a
+            # longer transaction only its caller knows the beginning: it is told to try again.
+            if not (self._commits_each and lost_to_rival(error)):
+                raise
+        return await self._once(sql, params)
+
+    async def _once(self, sql: LiteralString, params: Mapping[str, object]) -> Answer:
         seconds = self._deadline.within(self._statement_seconds)
         with self._times.timed(sql):
             return await self._connection.run(sql, params, seconds=seconds)

@@ -27,6 +27,7 @@ _PASSING_STATES: Final = frozenset(
     }
 )
 _DEMOTED: Final = "25006"
+_LOST_TO_RIVAL: Final = frozenset({"40001", "40P01"})
 
 
 class DatabaseUnavailableError(UnavailableError):
@@ -63,6 +64,11 @@ def driver_errors() -> Iterator[None]:
         if passing:
             raise DatabaseUnavailableError(facts) from None
         raise DatabaseStatementError(facts) from None
+
+
+def lost_to_rival(error: ServiceError) -> bool:
+    """Whether another transaction was let through in place of this one, which has not happened."""
+    return error.facts.get("sqlstate") in _LOST_TO_RIVAL
 
 
 def is_demoted(error: ServiceError) -> bool:

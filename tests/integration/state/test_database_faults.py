@@ -276,6 +276,49 @@ async def test_a_deadlock_is_passed_on_as_something_that_passes(database: Databa
     assert failed.facts["sqlstate"] == "40P01"
 
 
+RIVALS = """
+    CREATE TEMP SEQUENCE tries;
+    CREATE FUNCTION pg_temp.meets_rivals(so_many integer, state text) RETURNS bigint
+    LANGUAGE plpgsql AS $$
+    DECLARE
+        -- No rollback takes back what a sequence has given.
+        try bigint := nextval('tries');
+    BEGIN
+        IF try <= so_many THEN
+            RAISE EXCEPTION 'another one is through' USING ERRCODE = state;
+        END IF;
+        RETURN try;
+    END $$
+"""
+MEET = "SELECT pg_temp.meets_rivals(%(so_many)s, %(state)s) AS try"
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01"])
+async def test_a_statement_that_lost_to_a_rival_is_run_once_more(
+    database: Database, state: str
+) -> None:
+    async with database.autocommit() as tx:
+        await tx.execute(RIVALS)
+        once = await tx.row(MEET, {"so_many": 1, "state": state})
+        with pytest.raises(DatabaseUnavailableError) as twice:
+            await tx.row(MEET, {"so_many": 4, "state": state})
+
+    assert once == {"try": 2}
+    assert twice.value.facts["sqlstate"] == state
+
+
+@pytest.mark.parametrize(("state", "inside"), [("40001", True), ("57014", False)])
+async def test_no_other_statement_is(database: Database, *, state: str, inside: bool) -> None:
+    async with database.autocommit() as tx:
+        await tx.execute(RIVALS)
+    opened = database.transaction() if inside else database.autocommit()
+    with pytest.raises(DatabaseUnavailableError):
+        async with opened as tx:
+            await tx.row(MEET, {"so_many": 1, "state": state})
+    async with database.autocommit() as tx:
+        assert await tx.row(MEET, {"so_many": 0, "state": state}) == {"try": 2}
+
+
 async def test_a_refused_row_is_in_no_traceback(database: Database) -> None:
     salt = b"not 32 bytes"
     with pytest.raises(DatabaseStatementError) as refused:
