@@ -3,10 +3,10 @@
 Asks for nothing beyond this container: a dependency that is away is no reason to replace it.
 """
 
+import http.client
 import sys
 import time
-import urllib.error
-import urllib.request
+from contextlib import closing
 from typing import Final
 
 from functions.container.clock import INTERVAL_SECONDS
@@ -31,12 +31,12 @@ def _has_ticked() -> bool:
 
 
 def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS_MAX)
     try:
-        with urllib.request.urlopen(
-            f"http://127.0.0.1:{port}{LIVE_PATH}", timeout=ANSWER_SECONDS_MAX
-        ) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, TimeoutError):
+        with closing(connection):
+            connection.request("GET", LIVE_PATH)
+            return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
         return False
 
 

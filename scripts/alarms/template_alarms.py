@@ -84,7 +84,8 @@ def template_alarms(template: Path = TEMPLATE) -> TemplateAlarms:
         ExpressionError: an expression cannot be read.
     """
     with template.open(encoding="utf-8") as file:
-        resources = yaml.load(file, Loader=_Loader)["Resources"]  # noqa: S506 - a safe loader's child
+        loaded = yaml.load(file, Loader=_Loader)  # noqa: S506 # nosec B506 - a safe loader's child
+    resources = loaded["Resources"]
     given = {kind: _of_type(resources, kind) for kind in (ALARM, COMPOSITE, FILTER)}
     (pattern,) = {one["FilterPattern"].strip("%") for one in given[FILTER].values()}
     return TemplateAlarms(
