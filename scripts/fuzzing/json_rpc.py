@@ -68,6 +68,14 @@ _GOOD_ARGUMENTS: Final[tuple[Mapping[str, object], ...]] = (
     {},
 )
 _CLIENT: Final = {"name": "fuzz", "version": "1"}
+_CALLS: Final[tuple[tuple[str, Mapping[str, object]], ...]] = (
+    ("search_tutorials", {"query": "views", "limit": 3, "sort": "title", "types": ["tutorial"]}),
+    ("search_tutorials", {"query": "themes", "drupal_versions": ["11"], "offset": 2}),
+    ("get_tutorial", {"id": "101"}),
+    ("search", {"query": "views"}),
+    ("fetch", {"id": "101"}),
+    ("account_status", {}),
+)
 _PREFIX: Final = "io.modelcontextprotocol/"
 _ODD_HEADERS: Final = (
     b"accept",
@@ -108,21 +116,21 @@ def requests(access_token: str) -> st.SearchStrategy[Request]:
     messages = _messages()
     good = messages.map(oddities.as_json)
     bodies = good | good | oddities.damaged(good) | oddities.odd_documents(BODY_BYTES_MAX)
+    described_as = {
+        "version": st.sampled_from(VERSIONS),
+        "access_token": st.just(access_token),
+        "streams": st.booleans(),
+    }
     raw = st.builds(_post, bodies, _headers(access_token), st.just("/mcp"))
-    described = st.builds(
-        _described,
-        messages,
-        st.sampled_from(VERSIONS),
-        st.just(access_token),
-        streams=st.booleans(),
-    )
+    calls = st.builds(_described, _calls(), **described_as)
+    described = st.builds(_described, messages, **described_as)
     elsewhere = st.builds(
         _elsewhere,
         st.sampled_from(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")),
         st.sampled_from((*_PLACES, "/mcp")),
         _headers(access_token),
     )
-    return st.one_of(described, described, raw, raw, elsewhere)
+    return st.one_of(calls, calls, described, described, raw, raw, elsewhere)
 
 
 @st.composite
@@ -141,6 +149,19 @@ def _messages(draw: st.DrawFn) -> dict[str, Any]:
         else:
             message[name] = draw(oddities.json_values())
     return message
+
+
+@st.composite
+def _calls(draw: st.DrawFn) -> dict[str, Any]:
+    """A call of a tool as it should be, but for one argument at most: it comes to the site."""
+    name, known = draw(st.sampled_from(_CALLS))
+    arguments = dict(known)
+    words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=2, max_size=60)
+    for changed in draw(st.lists(st.sampled_from([*arguments, "x"]), max_size=1)):
+        usual = words | st.integers(-1, 60) | st.just(arguments.get(changed))
+        arguments[changed] = draw(usual | usual | oddities.json_values())
+    params = {"name": name, "arguments": arguments}
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
 
 
 @st.composite
@@ -196,7 +217,7 @@ def _headers(draw: st.DrawFn, access_token: str) -> HeaderLines:
 
 
 def _described(
-    message: dict[str, Any], version: str, access_token: str, *, streams: bool
+    message: dict[str, Any], *, version: str, access_token: str, streams: bool
 ) -> Request:
     """As a client sends it: header and body agree, so that it comes as far as it can."""
     params = message.get("params")

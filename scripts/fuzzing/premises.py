@@ -31,7 +31,7 @@ from scripts.local_stack.stack import Stack, running_stack
 from shared.domain import pkce
 
 VERIFIER: Final = "v" * 43
-_CALLS_BETWEEN: Final = 4
+_CALLS_BETWEEN: Final = 2
 _FAULTS: Final = (
     FaultKind.ERROR_HTML,
     FaultKind.ERROR_JSON,
@@ -70,13 +70,23 @@ class Premises:
         """The environment variables of a function."""
         return next(one.environment for one in self.stack.functions if one.name == function)
 
-    async def plan_faults(self) -> None:
-        """Let some of the site's next answers go wrong, so that their text is at hand to leak."""
+    async def plan_faults(self, number: int) -> None:
+        """Let some of the site's next answers go wrong, so that their text is at hand to leak.
+
+        Whatever ``number`` is, all kinds come, each time another one first.
+        """
+        first = number % len(_FAULTS)
         address = f"{self.stack.addresses.drupal_url}/_control/faults"
         async with httpx2.AsyncClient() as http:
             await http.post(f"{address}/clear", json={})
-            for turn, kind in enumerate(_FAULTS, start=1):
-                fault = Fault(kind=kind, route=RouteClass.JSONRPC, skip=turn * _CALLS_BETWEEN)
+            for turn, kind in enumerate((*_FAULTS[first:], *_FAULTS[:first]), start=1):
+                fault = Fault(
+                    kind=kind,
+                    route=RouteClass.JSONRPC,
+                    skip=turn * _CALLS_BETWEEN,
+                    times=2,  # one alone is made good by another try
+                    retry_after_seconds=1,
+                )
                 answer = await http.post(address, content=fault.model_dump_json())
                 answer.raise_for_status()
 

@@ -24,7 +24,8 @@ WARM_UP_PART: Final = 0.25
 GROWTH_MAX: Final = 1.10
 """Resident memory at the end, against that after the warm-up."""
 
-Strategies = Callable[[], Awaitable[st.SearchStrategy[Request]]]
+Strategies = Callable[[int], Awaitable[st.SearchStrategy[Request]]]
+"""What to send in the batch of a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ class _Part:
         ends_at = time.monotonic() + seconds
         with Door(self.url) as door:
             while time.monotonic() < ends_at:
-                strategy, number = await self.strategies(), next(self.numbers)
+                number = next(self.numbers)
+                strategy = await self.strategies(number)
                 await asyncio.to_thread(
                     send_batch, strategy, number, door, tally=self.tally, ends_at=ends_at
                 )
@@ -102,13 +104,13 @@ async def fuzz(seconds: float, seed: int) -> Report:
         messages = _Part(
             name="MCP, Hypothesis",
             url=around.mcp_url,
-            strategies=lambda: _messages(around),
+            strategies=lambda number: _messages(around, number),
             numbers=count(seed),
         )
         forms = _Part(
             name="OAuth, Hypothesis",
             url=around.oauth_url,
-            strategies=lambda: _forms(around),
+            strategies=lambda _: _forms(around),
             numbers=count(seed),
         )
         await messages.send_for(third * WARM_UP_PART)
@@ -130,8 +132,8 @@ async def fuzz(seconds: float, seed: int) -> Report:
     )
 
 
-async def _messages(around: Premises) -> st.SearchStrategy[Request]:
-    await around.plan_faults()
+async def _messages(around: Premises, number: int) -> st.SearchStrategy[Request]:
+    await around.plan_faults(number)
     return json_rpc.requests(around.access_token)
 
 
