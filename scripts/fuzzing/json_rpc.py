@@ -133,6 +133,16 @@ def requests(access_token: str) -> st.SearchStrategy[Request]:
     return st.one_of(calls, calls, described, described, raw, raw, elsewhere)
 
 
+def largest(access_token: str) -> Request:
+    """The largest message that is allowed; refused only when it has been read."""
+    body = oddities.large_document(BODY_BYTES_MAX)
+    headers = (
+        (b"authorization", f"Bearer {access_token}".encode()),
+        (b"content-type", b"application/json"),
+    )
+    return _post(body, headers, "/mcp")
+
+
 @st.composite
 def _messages(draw: st.DrawFn) -> dict[str, Any]:
     """One message with up to two members that are not as they should be."""

@@ -115,6 +115,11 @@ def requests(known: Mapping[str, str]) -> st.SearchStrategy[Request]:
     return st.one_of(forms, forms, queries, registrations, raw, elsewhere)
 
 
+def largest() -> Request:
+    """The largest registration that is allowed; refused only when it has been read."""
+    return _registration(oddities.large_document(BODY_BYTES_MAX), ())
+
+
 @st.composite
 def _encoded(draw: st.DrawFn, known: Mapping[str, str]) -> bytes:
     """URL-encoded pairs: the known ones but for some, and up to three others."""

@@ -85,12 +85,22 @@ def damaged(whole: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
 def odd_documents(bytes_max: int) -> st.SearchStrategy[bytes]:
     """Bodies that are hard to read as JSON, some larger than ``bytes_max``."""
     nested = st.integers(1, 5_000).map(lambda depth: b"[" * depth + b"]" * depth)
-    sizes = st.sampled_from((bytes_max, bytes_max + 1, 2 * bytes_max))
-    large = sizes.map(lambda size: b'{"method": "%s"}' % (b"a" * (size - _AROUND_LARGE)))
+    sizes = st.sampled_from((bytes_max, bytes_max + 1, largest_size(bytes_max)))
+    large = sizes.map(large_document)
     fixed = st.sampled_from(
         (b"", b"null", b"[]", b"{}", b'""', b"\xef\xbb\xbf{}", b'{"a":1,"a":2}', b"1e999999")
     )
     return st.binary(max_size=200) | nested | large | fixed | json_values().map(as_json)
+
+
+def largest_size(bytes_max: int) -> int:
+    """The largest body that is sent where ``bytes_max`` are allowed."""
+    return 2 * bytes_max
+
+
+def large_document(size: int) -> bytes:
+    """A JSON object of so many bytes."""
+    return b'{"method": "%s"}' % (b"a" * (size - _AROUND_LARGE))
 
 
 def as_json(value: Any) -> bytes:

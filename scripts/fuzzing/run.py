@@ -21,6 +21,7 @@ from shared.settings import OAuthFunctionSettings
 
 WARM_UP_PART: Final = 0.25
 """Of a part's time: caches fill and every path is imported, before the first look at memory."""
+LARGEST_BODIES: Final = 5
 GROWTH_MAX: Final = 1.10
 """Resident memory at the end, against that after the warm-up."""
 
@@ -73,6 +74,7 @@ class _Part:
 
     url: str
     strategies: Strategies
+    largest: Request
     numbers: Iterator[int]
     tally: Tally = field(init=False)
     name: str
@@ -80,16 +82,30 @@ class _Part:
     def __post_init__(self) -> None:
         self.tally = Tally(self.name)
 
+    async def warm_up(self, seconds: float) -> None:
+        """The largest bodies and a whole batch, however long that takes, and then as below."""
+        with Door(self.url) as door:
+            for _ in range(LARGEST_BODIES):
+                self.tally.add(self.largest, await asyncio.to_thread(door.send, self.largest))
+            ends_at = time.monotonic() + seconds
+            await self._send_batch(door, math.inf)
+            await self._send_until(door, ends_at)
+
     async def send_for(self, seconds: float) -> None:
         """Batch after batch, each with premises of its own."""
-        ends_at = time.monotonic() + seconds
         with Door(self.url) as door:
-            while time.monotonic() < ends_at:
-                number = next(self.numbers)
-                strategy = await self.strategies(number)
-                await asyncio.to_thread(
-                    send_batch, strategy, number, door, tally=self.tally, ends_at=ends_at
-                )
+            await self._send_until(door, time.monotonic() + seconds)
+
+    async def _send_until(self, door: Door, ends_at: float) -> None:
+        while time.monotonic() < ends_at:
+            await self._send_batch(door, ends_at)
+
+    async def _send_batch(self, door: Door, ends_at: float) -> None:
+        number = next(self.numbers)
+        strategy = await self.strategies(number)
+        await asyncio.to_thread(
+            send_batch, strategy, number, door, tally=self.tally, ends_at=ends_at
+        )
 
 
 async def fuzz(seconds: float, seed: int) -> Report:
@@ -105,19 +121,21 @@ async def fuzz(seconds: float, seed: int) -> Report:
             name="MCP, Hypothesis",
             url=around.mcp_url,
             strategies=lambda number: _messages(around, number),
+            largest=json_rpc.largest(around.access_token),
             numbers=count(seed),
         )
         forms = _Part(
             name="OAuth, Hypothesis",
             url=around.oauth_url,
             strategies=lambda _: _forms(around),
+            largest=oauth_forms.largest(),
             numbers=count(seed),
         )
-        await messages.send_for(third * WARM_UP_PART)
+        await messages.warm_up(third * WARM_UP_PART)
         mcp_warm = await around.resident_mb("mcp_endpoint")
         await messages.send_for(third * (1 - WARM_UP_PART))
         mcp_end = await around.resident_mb("mcp_endpoint")
-        await forms.send_for(third * WARM_UP_PART)
+        await forms.warm_up(third * WARM_UP_PART)
         oauth_warm = await around.resident_mb("oauth")
         await forms.send_for(third * (1 - WARM_UP_PART))
         described = await _described(around, third, seed)
