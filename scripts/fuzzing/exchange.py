@@ -29,7 +29,7 @@ class Request:
     target: str
     """Path and query, in ASCII without spaces."""
     headers: HeaderLines = ()
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:
         """What somebody needs to send it again; tokens of a stack that is gone are no secret."""
