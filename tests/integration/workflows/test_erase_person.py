@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import psycopg
@@ -24,6 +25,7 @@ from shared.workflows.sealed_pairs import open_pair
 from shared.workflows.suspension import GrantEndedError
 from tests.support.clock import DatabaseClock
 from tests.support.upstream_world import SignedIn, UpstreamWorld
+from tests.support.usage_rows import a_search, keep
 
 DAY: Final = 86_400
 
@@ -70,6 +72,25 @@ async def test_the_request_ends_everything_and_forgets_who_it_was(
     assert (await world.row(felix))["status"] == "active"
     assert person(database_admin, maya) == (f"erased:{maya.user_id}", True, False)
     assert [action for action, _ in await world.audit()].count("person:erasure_requested") == 1
+
+
+async def test_what_an_erased_person_searched_for_goes_at_once_and_nobody_elses(
+    world: UpstreamWorld, database_admin: Admin
+) -> None:
+    maya, felix = await world.sign_in("maya"), await world.sign_in("felix")
+    now = datetime.now(UTC)
+    keep(database_admin, a_search(now, maya.user_id), a_search(now, felix.user_id))
+    database_admin.execute(
+        "INSERT INTO app.searches_shown (search_id, user_id, first_rank, content_ids)"
+        " SELECT event_id, user_id, 1, '{7}' FROM app.usage_events"
+    )
+
+    await request_erasure(world.worker(AppRole.CLEANUP).database, maya.user_id)
+
+    queries = database_admin.execute("SELECT user_id, query FROM app.usage_events").fetchall()
+    shown = database_admin.execute("SELECT user_id FROM app.searches_shown").fetchall()
+    assert dict(queries) == {maya.user_id: None, felix.user_id: "views"}
+    assert shown == [(felix.user_id,)]
 
 
 async def test_the_salt_goes_after_drupal_was_told_and_not_before(
