@@ -201,7 +201,6 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT ON app.circuit_calls",
         "SELECT, UPDATE, DELETE ON app.rate_limits",
     ),
-    # Ends and forgets, and sees no token, key, salt or address on the way.
     AppRole.REPORT: (
         "SELECT ON app.usage_rolled",
         "SELECT ON app.usage_hours",
@@ -212,6 +211,7 @@ GRANTS: Final[Mapping[AppRole, tuple[LiteralString, ...]]] = {
         "SELECT ON app.usage_day_queries",
         "SELECT ON app.content_titles",
     ),
+    # Ends and forgets, and sees no token, key, salt or address on the way.
     AppRole.CONTAINMENT: (
         *_EVERYBODY,
         "SELECT (client_id, blocked_at) ON app.clients",
