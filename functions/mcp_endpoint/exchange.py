@@ -155,7 +155,8 @@ class MessageExchange:
             recovery.surfaced()
         request_id = self._message.request_id if self._message else None
         if known.code is ErrorCode.INTERNAL_ERROR:
-            log.exception("request failed", error=error, report_id=crash_reports.report(error))
+            known.report_id = crash_reports.report(error)
+            log.exception("request failed", error=error, report_id=known.report_id)
         if known.entry.http_status == 401:
             _count(metrics.MetricName.BEARER_REFUSALS, known)
             return self._parts.challenges.sign_in(known, request_id=request_id)

@@ -85,8 +85,8 @@ def noted(error: Exception, *, told: bool = True) -> ServiceError:
     if told and known.entry.http_status >= recovery.HTTP_OUTAGE:
         recovery.surfaced()
     if known.code is ErrorCode.INTERNAL_ERROR:
-        report_id = crash_reports.report(error)
-        log.exception("tool failed unexpectedly", error=error, report_id=report_id, **fields)
+        known.report_id = crash_reports.report(error)
+        log.exception("tool failed unexpectedly", error=error, report_id=known.report_id, **fields)
     else:
         log.info("tool ended with an error", **fields)
     metrics.count(metrics.MetricName.ERRORS, error_code=known.code.value)

@@ -117,6 +117,6 @@ def _tell(error: ServiceError) -> None:
     if error.entry.http_status >= recovery.HTTP_OUTAGE:
         recovery.surfaced()
     if error.entry.http_status == 500:
-        facts["report_id"] = crash_reports.report(error)
+        facts["report_id"] = error.report_id = crash_reports.report(error)
     write = log.error if error.entry.severity is Severity.ERROR else log.info
     write("request refused", **facts)

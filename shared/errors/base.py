@@ -21,6 +21,8 @@ class ServiceError(Exception):
     """
 
     code: ClassVar[ErrorCode] = ErrorCode.INTERNAL_ERROR
+    report_id: str | None = None
+    """Of the crash report on it, for the caller to quote; None where there is none."""
 
     def __init__(
         self,

@@ -30,7 +30,11 @@ def as_guidance(error: ServiceError, *, correlation_id: str) -> JsonObject:
     }
     if error.retry_after_seconds is not None:
         body["retry_after_seconds"] = error.retry_after_seconds
-    return body
+    return {**body, **_reported(error)}
+
+
+def _reported(error: ServiceError) -> JsonObject:
+    return {} if error.report_id is None else {"report_id": error.report_id}
 
 
 def as_oauth_error(error: ServiceError, *, correlation_id: str) -> JsonObject:
@@ -40,6 +44,7 @@ def as_oauth_error(error: ServiceError, *, correlation_id: str) -> JsonObject:
         "error_description": error.entry.message,
         "code": error.code.value,
         "correlation_id": correlation_id,
+        **_reported(error),
     }
 
 

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -93,6 +93,8 @@ class Journey:
     hunt: SecretHunt
     sink: HttpSink
     daemon: XrayDaemon
+    reported: list[str] = field(default_factory=list)
+    """Ids of crash reports that clients were told."""
 
     @property
     def mcp_url(self) -> str:
@@ -193,10 +195,12 @@ class Journey:
         """Statements fail as in no outage: what nobody foresaw, reported with all it knows."""
         for table in BROKEN:
             await self._rename(table, "away")
-            await call_tool(
+            failed = await call_tool(
                 self.http, self.mcp_url, tokens["access_token"], "search", query="menus"
             )
-            await client.refresh(tokens)
+            self.reported.extend(re.findall(r'"report_id":"([0-9a-f]{32})"', failed.text))
+            refused = (await client.refresh(tokens)).json()
+            self.reported.extend([refused["report_id"]] if "report_id" in refused else [])
             await client.token(
                 grant_type="authorization_code",
                 code=secrets.token_urlsafe(32),
@@ -308,6 +312,9 @@ async def test_what_a_journey_leaves_can_be_followed_and_holds_no_secret(tmp_pat
         planted = await plant_one_secret_everywhere(journey, left)
         then = await journey.left()
 
+    told = journey.reported
+    assert len(told) >= len(BROKEN)
+    assert [one for one in told if left.texts["sentry"].count(f'"event_id":"{one}"') == 0] == []
     assert KINDS - left.hunt.kinds() == set()
     for place, signs in WATCHED.items():
         assert [sign for sign in signs if sign not in left.texts[place]] == [], place

@@ -176,6 +176,7 @@ _ERROR_SCHEMA: dict[str, Any] = {
         "page": {"type": "string"},
         "retryable": {"type": "boolean"},
         "correlation_id": {"type": "string"},
+        "report_id": {"type": "string"},
         "retry_after_seconds": {"type": "integer"},
     },
     "required": ["code", "message", "guidance"],
