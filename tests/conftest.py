@@ -15,6 +15,7 @@ from scripts.local_stack.pgbouncer import is_wanted
 from tests.support.clock import DatabaseClock
 from tests.support.pooled_runs import NOT_THROUGH_A_POOL, split_for_pool
 from tests.support.postgres import RunningServer, TestCluster, clean, server_of_a_run
+from tests.support.raised_codes import RaisedCodes
 
 _CONNINFO: Final = "postgres_conninfo"
 _POOL: Final = "pool_address"
@@ -33,6 +34,12 @@ def pytest_configure_node(node: Any) -> None:
     """Give a new xdist worker the address of the run's server."""
     server = _running_server()
     node.workerinput |= {_CONNINFO: server.conninfo, _POOL: server.pool_address}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch which error codes are raised; a pool leaves tests out, and its runs are not judged."""
+    if not is_wanted():
+        config.pluginmanager.register(RaisedCodes(config), "raised_codes")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,7 +1,8 @@
 """Every code of the catalogue is raised by our code and by a test, and operators know what to do.
 
 What raises a code in the tests is found, not listed: a refusal that a test expects by its class or
-by its enumeration member, an answer that it compares, or an example event.
+by its enumeration member, an answer that it compares, or an example event. This is a quick look: a
+run of the whole suite sees it happen (`tests/support/raised_codes.py`) and fails without it.
 """
 
 import importlib
