@@ -13,6 +13,8 @@ from tests.integration.mcp_endpoint.pieces import SignedIn, Stack, a_stack
 from tests.unit.mcp_endpoint.pieces import tool_call
 
 SEARCH = tool_call("search_tutorials", {"query": "module"})
+NEVER_FOUND = tool_call("search_tutorials", {"query": "theme"})
+"""Its only tries meet the fault: nothing was kept that could stand in."""
 CALLS_BETWEEN = 4
 """Successes before each fault, so that the circuit has no reason to open."""
 
@@ -41,7 +43,7 @@ async def _met(stack: Stack, person: SignedIn, kind: FaultKind) -> httpx2.Respon
         assert working.json()["result"]["isError"] is False, (kind, working.text)
     # Twice, so that the one retry meets it too.
     stack.site.control.fail(kind, route="jsonrpc", times=2)
-    answer = await stack.post(SEARCH, person.token)
+    answer = await stack.post(NEVER_FOUND, person.token)
     stack.site.control.clear_faults()
     return answer
 
