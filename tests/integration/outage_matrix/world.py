@@ -168,8 +168,12 @@ class MatrixWorld:
         self.told.take()
 
     def impose(self, away: Away, fault: Fault) -> None:
-        """The fault anew for each action: its first call meets it."""
+        """The fault anew for each action: its first call meets it; nothing else is away."""
         self.heal_parts()
+        self.impose_too(away, fault)
+
+    def impose_too(self, away: Away, fault: Fault) -> None:
+        """The fault besides those that are there already."""
         if away in self.gates:
             self.gates[away].fault = fault
         elif away is Away.SEARCH and fault in _ENGINE_FAULTS:
