@@ -5,7 +5,7 @@ No wrong answer, nobody signed out, and whoever was refused is served when they 
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import httpx2
 import psycopg
@@ -21,9 +21,11 @@ DATABASE: Final = "killed"
 READ: Final = tool_call("get_tutorial", {"id": "101"})
 SEARCH: Final = tool_call("search_tutorials", {"query": "module"})
 WAIT_SECONDS_MAX: Final = 30.0
-_ENDED: Final = "SELECT count(*) FROM app.grants WHERE status <> 'active'"
-_BLOCKED: Final = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-_USED: Final = "SELECT count(*) FROM app.usage_events"
+_ENDED: Final[LiteralString] = "SELECT count(*) FROM app.grants WHERE status <> 'active'"
+_BLOCKED: Final[LiteralString] = (
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+)
+_USED: Final[LiteralString] = "SELECT count(*) FROM app.usage_events"
 
 
 @pytest.fixture
@@ -51,10 +53,11 @@ def is_refused(answer: httpx2.Response) -> bool:
     return answer.status_code == 503 and error["code"] == "database_unavailable"
 
 
-def number(server: PostgresServer, query: str) -> int:
+def number(server: PostgresServer, query: LiteralString) -> int:
     """The one number of a query, as the owner sees it."""
     with psycopg.connect(server.conninfo(DATABASE), autocommit=True) as connection:
-        row = connection.execute(query).fetchone()  # type: ignore[call-overload] # constants above
+        row = connection.execute(query).fetchone()
+    assert row is not None
     return int(row[0])
 
 
