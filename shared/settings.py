@@ -18,6 +18,12 @@ class ObservabilitySettings(SettingsGroup):
     """Logs, metrics, traces and crash reports."""
 
     log_level: str = Field(default="INFO", description="Least level that is logged.")
+    log_debug_sample_rate: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of invocations that are logged at DEBUG, whatever LOG_LEVEL is.",
+    )
     release: str = Field(default="unreleased", description="Version shown in logs and reports.")
     sentry_dsn: SecretStr | None = Field(default=None, description="Empty: no crash reports.")
     sentry_traces_sample_rate: float = Field(

@@ -44,6 +44,10 @@ class InstrumentSettings(tracing.TraceSettings, Protocol):
         """Least level of our own lines."""
 
     @property
+    def log_debug_sample_rate(self) -> float:
+        """Share of invocations that are logged at DEBUG, 0 to 1."""
+
+    @property
     def sentry_dsn(self) -> _Secret | None:
         """Where crash reports go; None: nowhere."""
 
@@ -99,7 +103,11 @@ def start(service: str, settings: InstrumentSettings) -> None:
     """
     stage = str(settings.stage)
     logging.configure(
-        service=service, level=settings.log_level, stage=stage, release=settings.release
+        service=service,
+        level=settings.log_level,
+        stage=stage,
+        release=settings.release,
+        debug_sample_rate=settings.log_debug_sample_rate,
     )
     metrics.configure(service=service, stage=stage)
     tracing.configure(settings, service=service)
@@ -141,6 +149,7 @@ def observed_handler(handler: Handler) -> Handler:
     traced = work if sink is None else sink.around(work)
 
     def observed(event: Any, context: Any) -> Any:
+        logging.draw_level()
         with _begin(event, context):
             return traced(event, context)
 

@@ -6,8 +6,9 @@ handler: third-party loggers go through it too, from warnings up.
 
 import json
 import logging
+import secrets
 import sys
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import RESERVED_LOG_ATTRS, LambdaPowertoolsFormatter
@@ -33,6 +34,8 @@ _RETRYING = ("urllib3",)
 """Tells of every try of a call whose end its caller tells anyway; only errors are logged."""
 _RESERVED = frozenset(RESERVED_LOG_ATTRS) | {"asctime", "message", "taskName"}
 _CALLER_STACK_LEVEL = 3
+# Not `random`: environments that wake up from one snapshot would draw the same numbers.
+_random: Final = secrets.SystemRandom()
 
 
 class RedactingFormatter(LambdaPowertoolsFormatter):
@@ -110,7 +113,22 @@ class StructuredLog:
 log = StructuredLog()
 
 
-def configure(*, service: str, level: str, stage: str, release: str) -> None:
+class _Levels:
+    logger: logging.Logger | None = None
+    usual: str = "INFO"
+    debug_sample_rate: float = 0.0
+
+
+def draw_level() -> None:
+    """Begin an invocation: the sampled share of them is logged at DEBUG, whatever the level is."""
+    if _Levels.logger is not None and _Levels.debug_sample_rate > 0:
+        sampled = _random.random() < _Levels.debug_sample_rate
+        _Levels.logger.setLevel(logging.DEBUG if sampled else _Levels.usual)
+
+
+def configure(
+    *, service: str, level: str, stage: str, release: str, debug_sample_rate: float = 0.0
+) -> None:
     """Send all logging of this process through one redacting handler on standard output.
 
     ``level`` holds for this project's lines; third parties speak from warnings up, whatever it is,
@@ -142,3 +160,5 @@ def configure(*, service: str, level: str, stage: str, release: str) -> None:
     for name in _RETRYING:
         logging.getLogger(name).setLevel(logging.ERROR)
     log.use(logger)
+    _Levels.logger, _Levels.usual = logger, level.upper()
+    _Levels.debug_sample_rate = debug_sample_rate

@@ -3,11 +3,12 @@
 Knows no metric by name; the list of them is ``metrics``.
 """
 
+import functools
 import json
 import re
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -25,11 +26,12 @@ SAMPLES_MAX = 90
 DIMENSION_VALUES_MAX = 100
 """Distinct values that a metric's dimension takes in one process; what comes later is ``other``."""
 OTHER = "other"
+_SPECS_REMEMBERED_MAX = 256
 
 _DIMENSION_VALUE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 
 
-class Spec(Protocol):
+class Spec(Hashable, Protocol):
     """What is written beside a metric's values."""
 
     @property
@@ -45,6 +47,11 @@ class Spec(Protocol):
     def dimension_sets(self) -> list[list[str]]:
         """Every set of dimensions by which CloudWatch is to know it."""
         ...
+
+
+@functools.lru_cache(maxsize=_SPECS_REMEMBERED_MAX)
+def _sets_of(spec: Spec) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(one) for one in spec.dimension_sets())
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ class SampleBuffer:
             (key, self._bounded(name, key, given.get(key, OTHER)))
             for key in (dimension.value for dimension in spec.dimensions)
         )
-        sets = tuple(tuple(one) for one in spec.dimension_sets())
+        sets = _sets_of(spec)
         shared = _Key(correlation_id(), dimensions, sets)
         with self._lock:
             of_key = self._samples.setdefault(shared, {})

@@ -5,6 +5,7 @@ import warnings
 
 import pytest
 
+from shared.observability import logging
 from shared.observability.logging import log
 from shared.observability.request_context import begin_request
 from tests.unit.observability import canaries
@@ -146,3 +147,18 @@ def test_a_replaced_standard_output_is_followed(
 
     assert "over there" in elsewhere.getvalue()
     assert [line["message"] for line in lines()] == ["over here"]
+
+
+@pytest.mark.parametrize(("drawn", "written"), [(0.0099, 1), (0.01, 0)])
+def test_the_sampled_share_of_invocations_is_logged_at_debug_and_no_other(
+    drawn: float, written: int, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logging.configure(
+        service="unit", level="INFO", stage="local", release="r1", debug_sample_rate=0.01
+    )
+    for draw in (drawn, 0.5):
+        monkeypatch.setattr(logging._random, "random", lambda draw=draw: draw)
+        logging.draw_level()
+        log.debug("close")
+
+    assert len(lines()) == written

@@ -18,6 +18,7 @@ def settings(**changed: Any) -> Any:
     given = {
         "stage": "local",
         "log_level": "INFO",
+        "log_debug_sample_rate": 0.0,
         "release": "r",
         "sentry_dsn": None,
         "sentry_traces_sample_rate": 0.0,
