@@ -163,14 +163,16 @@ def _messages(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def _calls(draw: st.DrawFn) -> dict[str, Any]:
-    """A call of a tool as it should be, but for one argument at most: it comes to the site."""
+    """A call of a tool as it should be, but for one thing or two: most come to the site."""
     name, known = draw(st.sampled_from(_CALLS))
     arguments = dict(known)
     words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=2, max_size=60)
     for changed in draw(st.lists(st.sampled_from([*arguments, "x"]), max_size=1)):
         usual = words | st.integers(-1, 60) | st.just(arguments.get(changed))
         arguments[changed] = draw(usual | usual | oddities.json_values())
-    params = {"name": name, "arguments": arguments}
+    params: dict[str, Any] = {"name": name, "arguments": arguments}
+    if draw(st.sampled_from((False, False, False, True))):
+        params[draw(st.sampled_from([*params]))] = draw(oddities.json_values())
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
 
 
@@ -194,6 +196,8 @@ def _parameters(draw: st.DrawFn) -> dict[str, Any]:
         "requestId": 1,
         "_meta": draw(_metadata()),
     }
+    for changed in draw(st.just([]) | st.lists(st.sampled_from([*parameters]), max_size=1)):
+        parameters[changed] = draw(oddities.json_values())
     needed = {"name", "arguments", "uri", "protocolVersion", "capabilities", "clientInfo"}
     turned = draw(st.just(set[str]()) | st.sets(st.sampled_from([*parameters]), max_size=3))
     return {name: value for name, value in parameters.items() if name in needed ^ turned}
