@@ -9,7 +9,7 @@ from tests.integration.outage_matrix.world import MatrixWorld
 SHAPES: Final = {
     "a signed token": re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\."),
     "a refresh token of the site": re.compile(r"def50200"),
-    "a token of ours": re.compile(r"dmcp_[a-z]+_\w{16,}"),
+    "a token of ours": re.compile(r"dmcp_[a-z]+_[\w-]{16,}"),
     "SQL": re.compile(r"\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM) +(?:\w+\.)?\w+", re.ASCII),
     "a stack trace": re.compile(r"Traceback|File \\?\"|\bline \d+, in\b"),
     "a driver's words": re.compile(r"psycopg|botocore|httpx|httpcore|FATAL|libpq"),
