@@ -42,6 +42,11 @@ class LogTail:
             there = file.stat().st_size if not self.from_start and file.exists() else 0
             self._positions[function] = _Position(there)
 
+    def follow(self, function: str, file: Path) -> None:
+        """Follow one more log, from its beginning."""
+        self.files = {**self.files, function: file}
+        self._positions[function] = _Position(0)
+
     def lines(self) -> Iterator[LogLine]:
         """The whole lines that came since the last look."""
         for function, file in self.files.items():

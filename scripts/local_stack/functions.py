@@ -45,6 +45,7 @@ class Surroundings:
     more_variables: Mapping[str, str] = field(default_factory=dict)
     pool_address: Mapping[str, str] = field(default_factory=dict)
     """Host and port of PgBouncer; empty for Postgres itself, where migrations always go."""
+    environments_max: int = 10
     trace_daemon: str | None = None
     """Where an X-Ray daemon listens, if one does."""
 
@@ -135,6 +136,7 @@ def _functions(around: Surroundings) -> list[FunctionSpec]:
             environment=around.variables(AppRole.OAUTH),
             timeout_seconds=BUFFERED_SECONDS_MAX,
             port=around.addresses.oauth_port,
+            environments_max=around.environments_max,
             region=REGION,
         ),
         FunctionSpec(
@@ -144,6 +146,7 @@ def _functions(around: Surroundings) -> list[FunctionSpec]:
             invoke_mode="RESPONSE_STREAM",
             timeout_seconds=STREAMING_SECONDS_MAX,
             port=around.addresses.mcp_port,
+            environments_max=around.environments_max,
             region=REGION,
         ),
         FunctionSpec(

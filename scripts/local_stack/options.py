@@ -51,6 +51,8 @@ class StackOptions:
     """None: the canary does not run by itself."""
     watched: bool = False
     """Collects what the functions say, and shows it at ``/_dev``."""
+    environments_max: int = 10
+    """Of each public function; one more request at once is throttled."""
     log_level: str = "INFO"
     artifacts: Artifacts | None = None
     """Built artifacts that run in place of this checkout's code."""

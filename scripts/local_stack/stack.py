@@ -130,6 +130,7 @@ class Stack:
             artifacts=self.options.artifacts,
             more_variables=self.options.more_variables,
             pool_address={} if self._pool is None else self._pool.address,
+            environments_max=self.options.environments_max,
             trace_daemon=self.watching.trace_daemon if self.watching else None,
         )
         self.functions = specifications(around)
