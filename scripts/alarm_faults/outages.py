@@ -184,7 +184,7 @@ CASES: Final = (
         ),
         prepare=_a_few,
         plant=postgres_refuses,
-        factor=10.0,
+        factor=20.0,
     ),
     Case(
         fault="Postgres cuts 55 connections, then takes none",
@@ -198,7 +198,7 @@ CASES: Final = (
         alarms=("KmsCircuitOpen",),
         prepare=_a_few,
         plant=key_service_hangs,
-        factor=10.0,
+        factor=20.0,
     ),
     Case(
         fault="the key was disabled in KMS",

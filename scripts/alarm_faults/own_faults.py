@@ -89,7 +89,7 @@ async def leaking(town: Town) -> None:
     """A function with far less memory than it holds."""
     small = replace(town.specification("mcp_endpoint"), name="leaking", port=0, memory_mb=40)
     url = await town.start_more(small)
-    await repeat(lambda: town.ask("GET", f"{url}/health/live"))
+    await repeat(lambda: at_once(town.ask("GET", f"{url}/health/live") for _ in range(AT_A_TIME)))
 
 
 async def slow_database(town: Town) -> None:
@@ -150,18 +150,6 @@ async def open_door(town: Town) -> None:
         await asyncio.Event().wait()
     finally:
         await server.close()
-
-
-async def unaudited_change(town: Town) -> None:
-    """A client was written into the table past our code; it is three in the morning."""
-    town.alter(
-        "INSERT INTO app.clients (client_id, kind, client_name, redirect_uris, created_at)"
-        " SELECT 'client_written_past_us', kind, client_name, redirect_uris,"
-        " app.now() - interval '12 hours' FROM app.clients WHERE kind = 'dynamic' LIMIT 1"
-    )
-    town.clock_at(hour=3, minute=1)
-    await town.tick("cleanup")
-    town.alter("DELETE FROM app.clients WHERE client_id = 'client_written_past_us'")
 
 
 async def poisoned_message(town: Town) -> None:
@@ -255,12 +243,6 @@ CASES: Final = (
         fault="an endpoint lets the canary in with a token that opens nothing",
         alarms=("AuthorizationBypassed",),
         plant=open_door,
-        factor=60.0,
-    ),
-    Case(
-        fault="a client was written into its table without an audit event",
-        alarms=("AuditIncomplete",),
-        plant=unaudited_change,
         factor=60.0,
     ),
     Case(

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx2
 import psycopg
 
+from scripts.artifacts.build import LOGICAL_IDS
 from scripts.benchmarks.tool_requests import ToolRequest
 from scripts.dev_view.collector import Collector
 from scripts.fake_drupal.accounts import MEMBER_ROLE, Account
@@ -174,8 +175,9 @@ class Town:
 
     async def tick(self, function: str) -> None:
         """One tick of a schedule, whatever comes of it."""
+        event = Schedule(function if function in LOGICAL_IDS else "cleanup", 60.0).tick()
         with contextlib.suppress(FunctionError, ThrottledError):
-            await self.stack.emulator.invoke(function, Schedule(function, 60.0).tick())
+            await self.stack.emulator.invoke(function, event)
 
     def read(self) -> ToolRequest:
         """A reading of a tutorial that is free."""

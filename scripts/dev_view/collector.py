@@ -21,6 +21,8 @@ from scripts.dev_view.request_log import RequestLog
 from scripts.dev_view.trace_daemon import TraceDaemon
 
 LOOK_SECONDS: Final = 0.2
+LASTING: Final = frozenset({"CircuitOpenTime"})
+"""For how long something has been so: it passes as fast as the collector's clock."""
 EXPOSURES: Final = MetricKey.of(f"DrupalizeMcp/{STAGE}", "TokenExposures", {})
 """What the template's filters count."""
 
@@ -109,5 +111,6 @@ class Collector:
                     self._add(key, told[metric["Name"]], at=at, unit=metric.get("Unit", "None"))
 
     def _add(self, key: MetricKey, given: Any, *, at: float, unit: str) -> None:
+        factor = self.clock.factor if key.name in LASTING else 1.0
         for value in given if isinstance(given, list) else [given]:
-            self.metrics.add(key, float(value), at=at, unit=unit)
+            self.metrics.add(key, float(value) * factor, at=at, unit=unit)
