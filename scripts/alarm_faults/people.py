@@ -146,11 +146,24 @@ async def everything_is_read(town: Town) -> None:
     """One person has had 320 tutorials read; the rows are copies of one real reading."""
     people = await town.people(1)
     await town.call(people[0], town.read())
+    await town.stack.emulator.settled("mcp_endpoint")
     town.alter(
         "INSERT INTO app.usage_events (event_id, occurred_at, user_id, client_id, tool, outcome,"
-        " content_id) SELECT gen_random_uuid(), app.now(), user_id, client_id, tool, outcome,"
-        " 'copy-' || number FROM (SELECT * FROM app.usage_events WHERE content_id IS NOT NULL"
+        " content_id, duration_milliseconds) SELECT gen_random_uuid(), app.now(), user_id, client_id,"
+        " tool, outcome, 'copy-' || number, duration_milliseconds FROM (SELECT * FROM app.usage_events WHERE content_id IS NOT NULL"
         " AND outcome = 'ok' LIMIT 1) AS one, generate_series(1, 320) AS number"
+    )
+    town.clock_at(hour=None, minute=1)
+    await town.tick("cleanup")
+
+
+async def session_roams(town: Town) -> None:
+    """One session was used from 32 networks; loopback counts as none, so they are written in."""
+    town.alter(
+        "INSERT INTO app.session_networks (session_id, network_hash, seen_at)"
+        " SELECT session_id, decode(md5(number::text), 'hex'), app.now()"
+        " FROM (SELECT session_id FROM app.sessions LIMIT 1) AS one,"
+        " generate_series(1, 32) AS number"
     )
     town.clock_at(hour=None, minute=1)
     await town.tick("cleanup")
@@ -222,6 +235,13 @@ CASES: Final = (
         alarms=("BulkReading",),
         prepare=_with_two,
         plant=everything_is_read,
+        factor=60.0,
+    ),
+    Case(
+        fault="one session is used from 32 networks",
+        alarms=("SessionOnManyNetworks",),
+        prepare=_with_two,
+        plant=session_roams,
         factor=60.0,
     ),
     Case(
