@@ -148,10 +148,12 @@ async def everything_is_read(town: Town) -> None:
     await town.call(people[0], town.read())
     await town.stack.emulator.settled("mcp_endpoint")
     town.alter(
-        "INSERT INTO app.usage_events (event_id, occurred_at, user_id, client_id, tool, outcome,"
-        " content_id, duration_milliseconds) SELECT gen_random_uuid(), app.now(), user_id, client_id,"
-        " tool, outcome, 'copy-' || number, duration_milliseconds FROM (SELECT * FROM app.usage_events WHERE content_id IS NOT NULL"
-        " AND outcome = 'ok' LIMIT 1) AS one, generate_series(1, 320) AS number"
+        "INSERT INTO app.usage_events"
+        " (event_id, user_id, client_id, tool, outcome, content_id, duration_milliseconds)"
+        " SELECT gen_random_uuid(), user_id, client_id, tool, outcome, 'copy-' || number,"
+        " duration_milliseconds FROM (SELECT * FROM app.usage_events"
+        " WHERE content_id IS NOT NULL AND outcome = 'ok' LIMIT 1) AS one,"
+        " generate_series(1, 320) AS number"
     )
     town.clock_at(hour=None, minute=1)
     await town.tick("cleanup")
