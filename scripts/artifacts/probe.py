@@ -28,6 +28,10 @@ MORE_CLIENTS = {
     "release_check": ("lambda", "codedeploy"),
 }
 """Services that only some functions use."""
+OF_AN_EXTRA = frozenset({"shared.observability.open_telemetry", "shared.observability.otlp"})
+"""Loaded by a setting that asks for the extra, which refuses to start without it."""
+EXTRA = "opentelemetry/exporter/otlp"
+"""A folder of the extra's packages."""
 
 
 def imported_by(source: str, package: str) -> Iterator[tuple[str, str]]:
@@ -49,6 +53,8 @@ def imported_by(source: str, package: str) -> Iterator[tuple[str, str]]:
 def import_everything(first: list[str]) -> list[str]:
     """Import modules, and what ours among them import, to the end; those of ours."""
     waiting, done = list(first), set[str]()
+    if not any((Path(folder) / EXTRA).is_dir() for folder in sys.path):
+        done.update(OF_AN_EXTRA)
     while waiting:
         name = waiting.pop()
         if name in done:
@@ -63,7 +69,7 @@ def import_everything(first: list[str]) -> list[str]:
             waiting.append(wanted)
             if attribute and not hasattr(importlib.import_module(wanted), attribute):
                 waiting.append(f"{wanted}.{attribute}")
-    return sorted(name for name in done if name.startswith(OUR_PACKAGES))
+    return sorted(name for name in done & set(sys.modules) if name.startswith(OUR_PACKAGES))
 
 
 def modules_of(artifact: Path, function: str) -> list[str]:
