@@ -6,6 +6,7 @@ Reasons are constant texts: an answer's own words never get into one.
 
 import json
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,7 +21,19 @@ from shared.domain.tokens import TokenKind, mint
 PROTOCOL_VERSION: Final = "2025-11-25"
 STATUS_TOOL: Final = "account_status"
 SITE_TOOL: Final = "search_tutorials"
-SITE_QUERY: Final = "introduction"
+SITE_QUERIES: Final = (
+    "introduction",
+    "views",
+    "theming",
+    "modules",
+    "migration",
+    "caching",
+    "security",
+    "testing",
+)
+"""More than minutes for which search results may be served without asking the site."""
+AGE_OF_KEPT: Final = "results_age_seconds"
+"""In the structured content of a search that the site has not answered."""
 
 
 class CheckName(StrEnum):
@@ -166,19 +179,25 @@ async def _tool_call(deployment: Deployment) -> None:
 
 async def _site_call(deployment: Deployment) -> None:
     if deployment.account is not None:
-        arguments = {"query": SITE_QUERY, "limit": 1}
-        await _succeeds(deployment, SITE_TOOL, arguments, deployment.account.access_token)
+        # Another one each minute: what is kept for a while must not answer in the site's place.
+        query = SITE_QUERIES[int(time.time() // 60) % len(SITE_QUERIES)]
+        arguments = {"query": query, "limit": 1}
+        result = await _succeeds(deployment, SITE_TOOL, arguments, deployment.account.access_token)
+        content = result.get("structuredContent") or {}
+        _require(content.get(AGE_OF_KEPT) is None, "is answered with results that were kept")
 
 
 async def _succeeds(
     deployment: Deployment, tool: str, arguments: dict[str, Any], token: str
-) -> None:
+) -> dict[str, Any]:
     answer = await deployment.ask(_call(deployment, tool, arguments, token))
     _require(answer.status == 200, "does not answer 200")
     message = answer.json()
     result = message.get("result") if isinstance(message, dict) else None
     _require(isinstance(result, dict), "is not answered with a result")
-    _require(not (result or {}).get("isError", False), "is answered with a tool error")
+    found: dict[str, Any] = result or {}
+    _require(not found.get("isError", False), "is answered with a tool error")
+    return found
 
 
 def _call(deployment: Deployment, tool: str, arguments: dict[str, Any], token: str) -> Question:

@@ -64,6 +64,8 @@ async def finish(
     """
     state = _state_of(parameters)
     if browser is None:
+        # Whose sign-in that was is not looked up, and it stays open; a burst of them is seen.
+        metrics.count(MetricName.SIGN_INS, outcome="other_browser")
         raise SignInOtherBrowserError
     # Before anything is used up: while the key service is away, reloading the page still works.
     await dependencies.vault.prepare()

@@ -131,14 +131,21 @@ async def test_another_browser_cannot_finish_and_burns_the_sign_in(
     assert row == (0,)
 
 
-async def test_a_browser_without_cookie_is_told_to_use_one_browser(driver: Driver) -> None:
+async def test_a_browser_without_cookie_is_told_to_use_one_browser_and_counted(
+    driver: Driver, capsys: pytest.CaptureFixture[str]
+) -> None:
     location = await sent_to_site(driver)
     driver.cookie = ""
+    metrics.flush()
+    capsys.readouterr()
 
     answer = await driver.return_from_site(location)
 
+    metrics.flush()
     assert answer.status_code == 403
     assert "one browser" in answer.text
+    written = [line for line in capsys.readouterr().out.splitlines() if '"SignIns"' in line]
+    assert [json.loads(line)["outcome"] for line in written] == ["other_browser"]
 
 
 @pytest.mark.parametrize(

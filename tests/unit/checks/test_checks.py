@@ -6,9 +6,18 @@ from typing import Any
 
 import pytest
 
-from shared.checks.catalogue import CHECKS, CanaryAccount, CheckName, Deployment
+from functions.mcp_endpoint.tools.presentation import SearchOutput
+from shared.checks.catalogue import (
+    AGE_OF_KEPT,
+    CHECKS,
+    SITE_QUERIES,
+    CanaryAccount,
+    CheckName,
+    Deployment,
+)
 from shared.checks.doors import Answered, Door, Question
 from shared.checks.runner import CheckOutcome, run_checks
+from shared.settings import McpEndpointFunctionSettings
 from tests.support.scripted_doors import ScriptedDoors, answered
 
 ISSUER, MCP = "https://auth.example", "https://mcp.example/mcp"
@@ -58,6 +67,11 @@ WRONG: list[tuple[CheckName, Answered | None, CheckOutcome]] = [
     (CheckName.TOOL_CALL, answered(401, {}), CheckOutcome.FAILED),
     (CheckName.TOOL_CALL, answered(200, {"error": {"message": CANARY}}), CheckOutcome.FAILED),
     (CheckName.SITE_CALL, answered(200, {"result": {"isError": True}}), CheckOutcome.FAILED),
+    (
+        CheckName.SITE_CALL,
+        answered(200, {"result": {"structuredContent": {AGE_OF_KEPT: 60}}}),
+        CheckOutcome.FAILED,
+    ),
 ]
 
 
@@ -124,3 +138,11 @@ async def test_questions_go_to_their_door_and_tokens_into_one_header_only() -> N
         assert "dmcp_at_" not in json.dumps(rest)
         assert (question.path == "/mcp") is authorization.startswith("Bearer dmcp_at_")
         assert "dmcp_at_" not in repr(question)
+
+
+def test_the_site_is_asked_for_what_no_recent_search_can_answer() -> None:
+    recent = McpEndpointFunctionSettings.model_fields["search_recent_seconds"].metadata
+    seconds_max = max(limit.le for limit in recent if hasattr(limit, "le"))
+
+    assert len(set(SITE_QUERIES)) * 60 > seconds_max
+    assert AGE_OF_KEPT in SearchOutput.model_fields
