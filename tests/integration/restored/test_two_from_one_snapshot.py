@@ -50,7 +50,10 @@ def test_two_restored_environments_share_no_connection_and_no_randomness(
     # No library has drawn randomness that it would keep.
     assert before["random_untouched"] is True
     assert set(before["drawn_by"]) <= NOT_SECRET
+    # No connection is in the snapshot, nor anything that could hold one.
+    assert before["sockets"] == 0
     for one in (first, second):
         assert one["nothing_was_built_before"] is True
-    for name in ("random", "token", "correlation_id", "connection"):
+        assert one["database_answers"] is True
+    for name in ("random", "token", "correlation_id"):
         assert first[name] != second[name], name

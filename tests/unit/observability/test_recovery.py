@@ -1,6 +1,5 @@
 """Every fault of a request is counted once, by how it ended; the first one is named."""
 
-import time
 from collections import Counter, deque
 
 import pytest
@@ -107,7 +106,8 @@ def test_a_probe_that_succeeds_recovers_what_has_waited_for_it(lines: Lines) -> 
 def test_what_nothing_recovers_in_time_surfaces(
     lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = time.monotonic()
+    # A whole number, so that differences are exact.
+    now = 1_000_000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     in_the_background("drupal_oauth")
     now += recovery.WAITING_SECONDS_MAX
