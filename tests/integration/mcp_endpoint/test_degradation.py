@@ -23,7 +23,7 @@ def postgres_away(admin: psycopg.Connection[Any]) -> Iterator[None]:
     database = sql.Identifier(admin.info.dbname)
     admin.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(database))
     admin.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
         " WHERE datname = current_database() AND usename = %s",
         [AppRole.MCP_ENDPOINT.value],
     )

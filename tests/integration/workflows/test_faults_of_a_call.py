@@ -34,7 +34,7 @@ async def test_a_connection_that_the_server_closed_is_recovered_by_another(
 ) -> None:
     signed_in = await world.sign_in()
     database_admin.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     with begin_request(function="f") as request:
